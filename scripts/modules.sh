@@ -1,0 +1,49 @@
+# shellcheck shell=sh disable=SC2034
+# Sourced by the other scripts, from the root of the repository. It names the
+# modules; go.work is the only list of them.
+
+base=$(sed -n 's|^module \(.*\)/core$|\1|p' core/go.mod)
+cli=alknet
+private=scripts/interop
+all=$(sed -n 's|^[[:space:]]*\./||p' go.work)
+libs=$(for m in $all; do case $m in "$cli" | "$private") ;; *) echo "$m" ;; esac; done)
+quic=github.com/quic-go/quic-go@v0.64.1 # docs/decisions/0004-quic-go-pin.md
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# step NAME COMMAND...: runs a command and prints its name and its seconds.
+step() {
+	step_name=$1 step_start=$(date +%s)
+	say "==> $step_name"
+	shift
+	"$@"
+	say "    done in $(($(date +%s) - step_start)) s"
+}
+
+# workfiles: NUL-separated paths of all files that git tracks or would track.
+workfiles() {
+	# shellcheck disable=SC2016 # the inner shell expands these
+	git ls-files -z -co --exclude-standard |
+		xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh
+}
+
+# setver VERSION MODULE...: points every requirement of a sibling at VERSION.
+setver() {
+	setver_version=$1
+	shift
+	for m; do
+		for d in $libs; do
+			if grep -q "$base/$d v" "$m/go.mod"; then
+				go mod edit -require="$base/$d@$setver_version" "$m/go.mod"
+			fi
+		done
+	done
+}
+
+# dropsums FILE: removes the siblings' lines from a go.sum.
+dropsums() {
+	[ -f "$1" ] || return 0
+	sed "\|^$base/|d" "$1" >"$1.new"
+	mv "$1.new" "$1"
+}
