@@ -94,12 +94,12 @@ func DoArgv(area, verb string, argv []string) Action {
 }
 
 func newAction(area, verb string, k kind) Action {
-	bad := !isWord(area) || !isWord(verb) && area != areaCall
+	bad := !isWord(area) || !isWord(verb) && area != areaCall || area == areaCall && k != kindName
 	return Action{area: area, verb: verb, kind: k, bad: bad}
 }
 
 // reserved reports whether area:* leaves the action out.
-func (a *Action) reserved() bool {
+func (a Action) reserved() bool {
 	switch a.area {
 	case areaSSH:
 		if a.verb == "listen" || strings.HasPrefix(a.verb, "streamlocal") {

@@ -25,7 +25,7 @@ type Scope struct {
 
 // target is the part of a scope after the second colon, compiled.
 type target interface {
-	covers(a *Action) bool
+	covers(a Action) bool
 	String() string
 }
 
@@ -165,7 +165,7 @@ func (s *Scope) UnmarshalText(text []byte) error {
 // IsAdmin reports whether the scope is admin, which covers everything.
 func (s Scope) IsAdmin() bool { return s.area == areaAdmin }
 
-func (s Scope) covers(a *Action) bool {
+func (s Scope) covers(a Action) bool {
 	if s.area == areaAdmin {
 		return true
 	}
@@ -208,7 +208,7 @@ func (s Scopes) Allow(a Action) bool {
 		return false
 	}
 	for i := range s {
-		if s[i].covers(&a) {
+		if s[i].covers(a) {
 			return true
 		}
 	}
@@ -224,7 +224,7 @@ func (s Scopes) AllowSome(area, verb string) bool {
 		return false
 	}
 	for i := range s {
-		if s[i].covers(&a) || !a.bad && s[i].area == a.area && s[i].verb == a.verb {
+		if s[i].covers(a) || !a.bad && s[i].area == a.area && s[i].verb == a.verb {
 			return true
 		}
 	}

@@ -16,7 +16,7 @@ func parseArgvPattern(s string) (target, string) {
 	return argvPattern(strings.Join(argv, "\x00")), ""
 }
 
-func (p argvPattern) covers(a *Action) bool {
+func (p argvPattern) covers(a Action) bool {
 	return a.kind == kindArgv && a.text == string(p)
 }
 

@@ -104,7 +104,7 @@ func (p *hostPattern) parseAddr(s string) string {
 	return ""
 }
 
-func (p hostPattern) covers(a *Action) bool {
+func (p hostPattern) covers(a Action) bool {
 	if a.kind != kindHost || !p.anyPort && p.port != a.port {
 		return false
 	}

@@ -46,7 +46,7 @@ func isAdminName(name string) bool {
 	return name == verbAdmin || strings.HasPrefix(name, verbAdmin+"/")
 }
 
-func (p namePattern) covers(a *Action) bool {
+func (p namePattern) covers(a Action) bool {
 	if a.kind != kindName {
 		return false
 	}

@@ -27,7 +27,7 @@ func parsePathPattern(s string) (target, string) {
 	return pathPattern(path.Clean(s)), ""
 }
 
-func (p pathPattern) covers(a *Action) bool {
+func (p pathPattern) covers(a Action) bool {
 	if a.kind != kindPath {
 		return false
 	}
