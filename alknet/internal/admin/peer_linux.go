@@ -1,0 +1,19 @@
+package admin
+
+import (
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerAllowed admits the node's own user and root (unix(7), SO_PEERCRED).
+func peerAllowed(c net.Conn) bool {
+	return allowUID(c, func(fd int) (uint32, error) {
+		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err != nil {
+			return 0, err
+		}
+		return cred.Uid, nil
+	}, uint32(os.Getuid()))
+}

@@ -1,0 +1,32 @@
+//go:build linux || darwin || freebsd
+
+package admin
+
+import (
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+func allowUID(c net.Conn, peer func(fd int) (uint32, error), self uint32) bool {
+	uc, ok := c.(*net.UnixConn)
+	if !ok {
+		return false
+	}
+	raw, err := uc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	allowed := false
+	err = raw.Control(func(fd uintptr) {
+		uid, err := peer(int(fd))
+		allowed = err == nil && (uid == self || uid == 0)
+	})
+	return err == nil && allowed
+}
+
+func ownedByUs(fi fs.FileInfo) bool {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Getuid()
+}

@@ -1,0 +1,120 @@
+// Package cli is the command line: one file a command. What a command does is
+// elsewhere; here are its words, its output and its exit code.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alkdev/alknet/alknet/internal/datadir"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitUnreachable = 4
+)
+
+// env is what every command works with.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	data string // --data
+	json bool   // --json, on commands that have it
+}
+
+// Main runs the command in args, whose first element is the program's name,
+// and returns the exit code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := e.root()
+	root.SetArgs(args[1:])
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var code exitError
+	if err != nil && !errors.As(err, &code) {
+		fmt.Fprintln(stderr, "alknet: "+oneLine(err))
+	}
+	return exitCode(err)
+}
+
+func (e *env) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "alknet",
+		Short:         "One node, one key, one port: every service is a protocol name",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.PersistentFlags().StringVar(&e.data, "data", "", "data `directory` (default: $"+datadir.Environment+", else the platform's configuration folder)")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())}
+	})
+	root.AddCommand(e.commands()...)
+	return root
+}
+
+// usageError is a command line that cannot be meant.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// exitError ends the program with a code and nothing more to say.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// oneLine keeps an error on the one line that scripts expect.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// args makes cobra's argument checks usage errors.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, a []string) error {
+		if err := check(cmd, a); err != nil {
+			return usagef("%w: usage: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// dir names the data directory without touching it.
+func (e *env) dir() (datadir.Dir, error) { return datadir.At(e.data) }
+
+// jsonFlag gives a command that prints data its --json.
+func (e *env) jsonFlag(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().BoolVar(&e.json, "json", false, "print JSON")
+	return cmd
+}
+
+// print writes v as JSON if asked for, else what human writes.
+func (e *env) print(v any, human func(w io.Writer)) error {
+	if !e.json {
+		human(e.stdout)
+		return nil
+	}
+	enc := json.NewEncoder(e.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
