@@ -13,7 +13,7 @@
 // that every test ran. scripts/bootstrap installs the programs on Debian.
 //
 //	go test ./...                                  # skips what cannot run
-//	ALKNET_INTEROP=require go test -count=1 ./...  # what CI runs
+//	ALKNET_INTEROP=require go test -count=1 ./...  # a missing program fails, as in CI
 //
 // The tests listen on loopback only, on ports that the kernel chooses, and
 // write only below the directories that testing.T.TempDir gives them.
