@@ -186,9 +186,9 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = 0
+	seal := vault.Passphrase("pass-phrase")
 	secrets := []string{"abandon", "about", "pass-phrase", hex.EncodeToString(private), fmt.Sprint(private), strings.ToUpper(hex.EncodeToString(private))}
-	for _, value := range []any{v, words, *words, derived, *derived, node, *node, host, *host, web, *web} {
+	for _, value := range []any{v, words, *words, derived, *derived, node, *node, host, *host, web, *web, seal, &seal} {
 		var out bytes.Buffer
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%p", "%10.3v"} {
 			fmt.Fprintf(&out, verb+"\n", value)
