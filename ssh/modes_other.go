@@ -1,0 +1,7 @@
+//go:build unix && !(linux || darwin || freebsd || netbsd || openbsd || dragonfly)
+
+package ssh
+
+import "os"
+
+func setTerminalModes(*os.File, []terminalMode) {}
