@@ -2,6 +2,7 @@ package alkhttp
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // serveQUIC gives every connection its own http3.Server: GOAWAY is per server
 // there, and Shutdown of a server with many connections from ServeQUICConn can
 // end while one of them is just starting.
-func (s *Server) serveQUIC(ctx context.Context, sess *session) error {
+func (s *Server) serveQUIC(sess *session) error {
 	qc, ok := sess.conn.Raw().(*quic.Conn)
 	if !ok {
 		return &core.HandlerError{Code: core.CodeProtocol, Reason: "h3 is served on QUIC only"}
@@ -21,6 +22,7 @@ func (s *Server) serveQUIC(ctx context.Context, sess *session) error {
 	hs := &http3.Server{
 		Handler:        s.handler,
 		MaxHeaderBytes: s.limits.MaxHeaderBytes,
+		Logger:         slog.New(slog.DiscardHandler), // it logs hosts and paths, or to the global logger
 		ConnContext: func(ctx context.Context, _ *quic.Conn) context.Context {
 			return context.WithValue(ctx, sessionKey{}, sess)
 		},

@@ -106,18 +106,23 @@ func (s *Server) Handle(ctx context.Context, conn core.Connection, who *core.Aut
 		return &core.HandlerError{Code: core.CodeShutdown, Reason: "the node stops"}
 	}
 	defer s.remove()
-	// What serves the connection is in the libraries' hands; only closing it
-	// reaches all of them.
-	defer context.AfterFunc(ctx, func() { conn.Close(core.CodeShutdown, "the node stops") })()
+	// Requests learn of the hard stop after the connection has been cut, so
+	// that what they write then is not taken for a complete response.
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		conn.Close(core.CodeShutdown, "the node stops")
+		cancel()
+	})()
 
 	sess := s.newSession(conn, who)
 	switch alpn := conn.ALPN(); alpn {
 	case protoHTTP3:
-		return s.serveQUIC(ctx, sess)
+		return s.serveQUIC(sess)
 	case protoHTTP2:
-		return s.serveStream(ctx, sess, s.http2)
+		return s.serveStream(requests, sess, s.http2)
 	case protoHTTP1:
-		return s.serveStream(ctx, sess, s.http1)
+		return s.serveStream(requests, sess, s.http1)
 	default:
 		return &core.HandlerError{Code: core.CodeNoHandler, Reason: fmt.Sprintf("not a web protocol: %q", alpn)}
 	}
