@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -248,3 +249,17 @@ func (l Limits) Config() config.Limits {
 		AuthWindow:       time.Duration(l.AuthWindow),
 	}
 }
+
+// Logger writes to standard error as the file says.
+func (s Settings) Logger() *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(s.Log.Level)) // checked by Parse
+	o := &slog.HandlerOptions{Level: level}
+	if s.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+// Value is d as the standard library has it.
+func (d Duration) Value() time.Duration { return time.Duration(d) }

@@ -1,0 +1,247 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/alkdev/alknet/alknet/internal/admin"
+	"github.com/alkdev/alknet/alknet/internal/datadir"
+	"github.com/alkdev/alknet/alknet/internal/keyring"
+	"github.com/alkdev/alknet/alknet/internal/metrics"
+	"github.com/alkdev/alknet/alknet/internal/settings"
+	"github.com/alkdev/alknet/core"
+	"github.com/alkdev/alknet/core/acme"
+	"github.com/alkdev/alknet/core/auth"
+	"github.com/alkdev/alknet/core/config"
+	"github.com/alkdev/alknet/core/dial"
+	"github.com/alkdev/alknet/core/endpoint"
+	"github.com/alkdev/alknet/core/tlsconf"
+)
+
+// Config says how to open a node. The zero value opens the one in the
+// platform's default data directory.
+type Config struct {
+	// Dir is the data directory; Init has set it up.
+	Dir string
+	// Listen replaces the addresses of config.toml, for example
+	// "127.0.0.1:0" for a free port of loopback, the same for UDP and TCP.
+	Listen []string
+	// Handlers serve protocols beside the node's own.
+	Handlers []core.ProtocolHandler
+	// Logger replaces the one that config.toml describes.
+	Logger *slog.Logger
+	// Passphrase is asked for if the vault is sealed by one; nil fails then.
+	Passphrase func(context.Context) (string, error)
+	// Version is what status shows of the program.
+	Version string
+}
+
+// Node is an open node: the ports are bound, nothing is served before Run.
+// Its methods may be called concurrently.
+type Node struct {
+	cfg      Config
+	dir      datadir.Dir
+	settings settings.Settings // as of the start
+	keys     *keyring.Keys
+	unlock   func() error
+	log      *slog.Logger
+	started  time.Time
+
+	store    *config.Store
+	router   *core.Router
+	metrics  *metrics.Registry
+	web      *tlsconf.WebCertificates
+	acme     *acme.Manager // nil without ACME
+	endpoint *endpoint.Endpoint
+	dialer   *dial.Dialer
+	admin    net.Listener
+	redirect net.Listener // nil without HTTP-01
+
+	files sync.Mutex // serialises writers of peers.toml
+	stop  chan bool  // receives "now" from Stop
+	once  sync.Once
+	done  chan struct{}
+}
+
+// New opens a node: it takes the lock of the data directory, unlocks the
+// vault, and binds the addresses. Errors tell what is in the way. Close the
+// node if you do not Run it.
+func New(ctx context.Context, cfg Config) (_ *Node, err error) {
+	n := &Node{cfg: cfg, started: time.Now(), stop: make(chan bool, 1), done: make(chan struct{})}
+	if n.dir, err = datadir.At(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err := n.dir.Check(); err != nil {
+		return nil, err
+	}
+	if n.unlock, err = n.dir.Lock(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	if n.settings, err = settings.Load(n.dir.Config()); err != nil {
+		return nil, err
+	}
+	if len(cfg.Listen) > 0 {
+		n.settings.Listen = cfg.Listen
+	}
+	if n.log = cfg.Logger; n.log == nil {
+		n.log = n.settings.Logger()
+	}
+	if n.keys, err = keyring.Open(ctx, n.dir, cfg.Passphrase); err != nil {
+		return nil, err
+	}
+	if err := n.assemble(); err != nil {
+		return nil, err
+	}
+	if err := n.endpoint.Listen(n.settings.Listen...); err != nil {
+		return nil, err
+	}
+	n.dialer.Transport = func(remote netip.AddrPort) *quic.Transport { return n.endpoint.Transport(remote.Addr()) }
+	if n.admin, err = admin.Listen(n.dir.Socket()); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// ID is the node's id.
+func (n *Node) ID() auth.NodeID { return n.keys.NodeID() }
+
+// Addrs lists the bound addresses, host:port, the same for UDP and TCP.
+func (n *Node) Addrs() []string { return n.endpoint.Addrs() }
+
+// Target is the node's own address in a form that Dial and every other node
+// accept; with a wildcard listen address the host is loopback.
+func (n *Node) Target() string {
+	addrs := n.Addrs()
+	if len(addrs) == 0 {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(addrs[0])
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return fmt.Sprintf("alknet://%s@%s", n.ID(), net.JoinHostPort(host, port))
+}
+
+// Dial reaches another node under this node's key, from the listening port
+// where the transport is QUIC. Errors are those of package dial.
+func (n *Node) Dial(ctx context.Context, node, alpn string, purpose dial.Purpose) (core.Connection, dial.Info, error) {
+	target, err := dial.ParseTarget(node)
+	if err != nil {
+		return nil, dial.Info{}, err
+	}
+	return n.dialer.Dial(ctx, dial.Request{Target: target, ALPN: alpn, Purpose: purpose})
+}
+
+// Run serves until ctx ends, Stop is called or 'alknet stop' is, then drains:
+// it takes nothing new, waits for running work up to the drain time, and ends
+// what is left. It returns nil after an orderly stop and closes the node.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.Close()
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	failed := make(chan error, 4)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := n.endpoint.Serve(context.Background()); !errors.Is(err, core.ErrServerClosed) {
+			failed <- fmt.Errorf("serve: %w", err)
+		}
+	})
+	wg.Go(func() {
+		if err := admin.Serve(serving, n.admin, n.backend(), n.log); err != nil {
+			failed <- fmt.Errorf("administration socket: %w", err)
+		}
+	})
+	if n.acme != nil {
+		wg.Go(func() {
+			if err := n.acme.Run(serving); err != nil && serving.Err() == nil {
+				failed <- fmt.Errorf("certificates: %w", err)
+			}
+		})
+	}
+	if n.redirect != nil {
+		wg.Go(func() {
+			if err := n.serveRedirect(serving); err != nil {
+				failed <- fmt.Errorf("redirect listener: %w", err)
+			}
+		})
+	}
+	var err error
+	now := false
+	select {
+	case <-ctx.Done():
+	case now = <-n.stop:
+	case err = <-failed:
+		now = true
+	}
+	n.log.Info("stopping", "now", now)
+	n.shutdown(now)
+	cancel()
+	wg.Wait()
+	return err
+}
+
+func (n *Node) shutdown(now bool) {
+	if now {
+		n.endpoint.Close()
+		return
+	}
+	// A second word while draining means: do not wait.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-n.stop:
+			n.endpoint.Close()
+		}
+	}()
+	n.endpoint.Shutdown(ctx)
+}
+
+// Stop makes Run finish; with now, without waiting for running work. It
+// returns at once.
+func (n *Node) Stop(now bool) {
+	select {
+	case n.stop <- now:
+	default:
+	}
+}
+
+// Close releases what New took. Run does it by itself.
+func (n *Node) Close() error {
+	n.once.Do(func() {
+		close(n.done)
+		if n.endpoint != nil {
+			n.endpoint.Close()
+		}
+		if n.admin != nil {
+			n.admin.Close()
+		}
+		if n.redirect != nil {
+			n.redirect.Close()
+		}
+		if n.keys != nil {
+			n.keys.Close()
+		}
+		if n.unlock != nil {
+			n.unlock()
+		}
+	})
+	return nil
+}

@@ -1,0 +1,77 @@
+package node
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/alkdev/alknet/alknet/internal/peerbook"
+	"github.com/alkdev/alknet/alknet/internal/settings"
+	"github.com/alkdev/alknet/core/config"
+)
+
+// dynamic is what config.toml and peers.toml say of peers, tokens, roles and
+// limits.
+func dynamic(s settings.Settings, b *peerbook.Book) config.Dynamic {
+	return config.Dynamic{Peers: b.Peers, Tokens: b.Tokens, Roles: s.Roles, Limits: s.Limits.Config()}
+}
+
+// Reload reads config.toml and peers.toml again and puts roles, limits, peers
+// and tokens in force at once. It returns the settings that have changed and
+// wait for a restart. A fault refuses everything and the old configuration
+// stays.
+func (n *Node) Reload() (needsRestart []string, err error) {
+	n.files.Lock()
+	defer n.files.Unlock()
+	s, err := settings.Load(n.dir.Config())
+	if err != nil {
+		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
+	}
+	book, err := peerbook.Load(n.dir.Peers())
+	if err != nil {
+		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
+	}
+	if err := n.store.Swap(dynamic(s, book)); err != nil {
+		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
+	}
+	n.log.Info("configuration reloaded")
+	return n.changedStatics(s), nil
+}
+
+func (n *Node) changedStatics(s settings.Settings) (names []string) {
+	old, now := reflect.ValueOf(n.settings), reflect.ValueOf(s)
+	for i := range old.NumField() {
+		name := old.Type().Field(i).Tag.Get("toml")
+		if name == "roles" || name == "limits" || name == "listen" && len(n.cfg.Listen) > 0 {
+			continue
+		}
+		if !reflect.DeepEqual(old.Field(i).Interface(), now.Field(i).Interface()) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// change edits peers.toml and puts it in force. The file is written after the
+// new set was checked and before it is in force, so that neither a fault nor a
+// crash leaves the two apart.
+func (n *Node) change(c peerbook.Change) error {
+	n.files.Lock()
+	defer n.files.Unlock()
+	book, err := peerbook.Load(n.dir.Peers())
+	if err != nil {
+		return err
+	}
+	if err := book.Apply(c, time.Now()); err != nil {
+		return err
+	}
+	d := n.store.Dynamic()
+	d.Peers, d.Tokens = book.Peers, book.Tokens
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	if err := book.Save(n.dir.Peers()); err != nil {
+		return err
+	}
+	return n.store.Swap(d)
+}
