@@ -1,0 +1,102 @@
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/alkdev/alknet/core/internal/quicconn"
+	"github.com/alkdev/alknet/core/internal/udpgro"
+)
+
+// socket is a QUIC transport that one dial uses.
+type socket struct {
+	transport *quic.Transport
+	config    *quic.Config
+	connected func() // the handshake is done
+	close     func() // releases what belongs to this dial alone
+}
+
+func (d *Dialer) dialQUIC(ctx context.Context, c candidate, h *handshake) (*established, error) {
+	began := time.Now()
+	s, err := d.socket(ctx, c)
+	if err != nil {
+		return nil, contextual(ctx, err)
+	}
+	qc, err := s.transport.Dial(ctx, c.netAddr(), h.config(), s.config)
+	if err != nil {
+		s.close()
+		return nil, contextual(ctx, err)
+	}
+	took := time.Since(began)
+	s.connected()
+	context.AfterFunc(qc.Context(), s.close)
+	cs := qc.ConnectionState().TLS
+	v, err := h.check(cs)
+	if err != nil {
+		qc.CloseWithError(0, "")
+		return nil, err
+	}
+	e := &established{conn: quicconn.Dialed(qc), verdict: v, info: describe(QUIC, c.netAddr(), cs, v)}
+	e.info.RTT, e.info.Handshake = qc.ConnectionStats().MinRTT, took
+	return e, nil
+}
+
+func (d *Dialer) socket(ctx context.Context, c candidate) (*socket, error) {
+	s := &socket{config: quicconn.DialConfig(), connected: func() {}, close: func() {}}
+	if d.Proxy != nil {
+		pc, err := d.Proxy.associate(ctx, c.hostPort())
+		if err != nil {
+			return nil, err
+		}
+		// The proxy's header takes room, and the path behind it is not ours
+		// to probe.
+		s.config.InitialPacketSize = 1200
+		s.config.DisablePathMTUDiscovery = true
+		s.own(&quic.Transport{Conn: pc})
+		return s, nil
+	}
+	if d.Transport != nil {
+		if s.transport = d.Transport(c.addr); s.transport != nil {
+			return s, nil
+		}
+	}
+	network := "udp6"
+	if c.addr.Addr().Is4() {
+		network = "udp4"
+	}
+	udp, err := net.ListenUDP(network, nil)
+	if err != nil {
+		return nil, err
+	}
+	reportRefusal(udp, true)
+	s.connected = func() { reportRefusal(udp, false) }
+	pc, _ := udpgro.Wrap(udp, !d.NoGRO)
+	s.own(&quic.Transport{Conn: pc})
+	return s, nil
+}
+
+func (s *socket) own(t *quic.Transport) {
+	s.transport = t
+	s.close = func() {
+		t.Close()
+		t.Conn.Close()
+	}
+}
+
+// isHandshakeFault reports whether the TLS code here has rejected what the
+// server sent, as against a path that failed.
+func isHandshakeFault(err error) bool {
+	var te *quic.TransportError
+	if errors.As(err, &te) {
+		return !te.Remote && te.ErrorCode >= 0x100 && te.ErrorCode < 0x200
+	}
+	var ne net.Error
+	var re tls.RecordHeaderError
+	return !errors.As(err, &ne) && !errors.As(err, &re) && strings.HasPrefix(err.Error(), "tls: ")
+}
