@@ -1,0 +1,180 @@
+package endpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/alkdev/alknet/core"
+	"github.com/alkdev/alknet/core/auth"
+)
+
+const (
+	codeStopping   = core.CodeShutdown
+	reasonStopping = "the node stops"
+)
+
+// live is a connection while its handler runs.
+type live struct {
+	e         *Endpoint
+	conn      core.Connection
+	transport string
+	since     time.Time
+	remote    net.Addr
+	prefix    netip.Prefix
+
+	mu     sync.Mutex    // protects what follows
+	who    auth.Identity // the ledger counts the connection under it
+	expiry *time.Timer
+	over   bool
+}
+
+// serve runs the handler of a connection whose handshake has finished.
+func (e *Endpoint) serve(conn core.Connection, transport string, prefix netip.Prefix) {
+	l := &live{e: e, conn: conn, transport: transport, since: time.Now(), remote: conn.RemoteAddr(), prefix: prefix}
+	key := peerKey(conn.TLS())
+	id, idErr := e.identify(key)
+	if !e.ledger.add(id, prefix) {
+		e.handshakeFailed(transport, l.remote, errTooMany)
+		conn.Close(core.CodeLimit, "too many connections")
+		return
+	}
+	l.who = id
+	e.register(l)
+	defer e.forget(l)
+	if l.recheck() != nil { // changed between identify and register
+		return
+	}
+	who := core.NewAuthContext(id, key, conn.ALPN(), l.remote, l.prove)
+	if !key.IsZero() {
+		who.LogAttempt(e.Logger, "tls", key.String(), idErr)
+	}
+	e.metrics().ConnectionOpened(transport, conn.ALPN())
+	e.Router.Dispatch(e.running, conn, who)
+	e.metrics().ConnectionClosed(transport, conn.ALPN(), time.Since(l.since))
+}
+
+func peerKey(state *tls.ConnectionState) auth.Key {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return auth.Key{}
+	}
+	return auth.CertificateKey(state.PeerCertificates[0])
+}
+
+func (e *Endpoint) identify(key auth.Key) (auth.Identity, error) {
+	if key.IsZero() {
+		return auth.Identity{}, nil
+	}
+	if e.Identities == nil {
+		return auth.Identity{}, auth.ErrUnknownKey
+	}
+	return e.Identities.ByKey(e.running, key)
+}
+
+func (e *Endpoint) register(l *live) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.live[l] = struct{}{}
+}
+
+func (e *Endpoint) forget(l *live) {
+	e.mu.Lock()
+	delete(e.live, l)
+	e.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	if l.expiry != nil {
+		l.expiry.Stop()
+	}
+	e.ledger.remove(l.who, l.prefix)
+}
+
+// prove moves the connection to the account of an identity that its handler
+// established.
+func (l *live) prove(id auth.Identity) error {
+	if id.IsZero() {
+		return auth.ErrNobody
+	}
+	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return core.ErrConnectionClosed
+	}
+	if !l.e.ledger.add(id, netip.Prefix{}) {
+		l.mu.Unlock()
+		return &core.HandlerError{Code: core.CodeLimit, Reason: "too many connections"}
+	}
+	l.e.ledger.remove(l.who, l.prefix)
+	l.who = id
+	l.mu.Unlock()
+	return l.recheck()
+}
+
+// recheck asks who the connection's identity is now, and closes the connection
+// if it is nobody any more.
+func (l *live) recheck() error {
+	l.mu.Lock()
+	who := l.who
+	l.mu.Unlock()
+	if who.IsZero() || l.e.Identities == nil {
+		return nil
+	}
+	fresh, err := l.e.Identities.Refresh(context.Background(), who)
+	l.mu.Lock()
+	if l.over || l.who.Credential != who.Credential {
+		l.mu.Unlock()
+		return nil
+	}
+	if err == nil {
+		l.watchExpiry(fresh)
+		l.mu.Unlock()
+		return nil
+	}
+	l.mu.Unlock()
+	l.e.logf("connection revoked", "remote_addr", l.remote.String(), "alpn", l.conn.ALPN(), "peer", who.Name, "reason", err.Error())
+	l.conn.Close(core.CodeRevoked, "access was revoked")
+	return err
+}
+
+// watchExpiry is called with l.mu held.
+func (l *live) watchExpiry(id auth.Identity) {
+	if l.expiry != nil {
+		l.expiry.Stop()
+		l.expiry = nil
+	}
+	if !id.Expires.IsZero() {
+		l.expiry = time.AfterFunc(time.Until(id.Expires), func() { l.recheck() })
+	}
+}
+
+func (l *live) info() Info {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Info{
+		Since:      l.since,
+		RemoteAddr: l.conn.RemoteAddr().String(),
+		ALPN:       l.conn.ALPN(),
+		Transport:  l.transport,
+		Kind:       l.who.Kind,
+		Peer:       l.who.Name,
+	}
+}
+
+// watchIdentities rechecks everybody after each change.
+func (e *Endpoint) watchIdentities() {
+	for {
+		changed := e.Changed()
+		for _, l := range e.snapshot() {
+			l.recheck()
+		}
+		select {
+		case <-changed:
+		case <-e.running.Done():
+			return
+		}
+	}
+}
