@@ -186,6 +186,7 @@ func TestEncryptedDataJSON(t *testing.T) {
 		{"byte array", strings.Replace(good, `"`+b64(d.IV)+`"`, "[1,2,3,4,5,6,7,8,9,10,11,12]", 1), vault.ErrBlob},
 		{"null field", strings.Replace(good, `"`+b64(d.IV)+`"`, "null", 1), vault.ErrBlob},
 		{"line break in base64", strings.Replace(good, b64(d.IV), b64(d.IV)[:4]+`\n`+b64(d.IV)[4:], 1), vault.ErrBlob},
+		{"spare bits in base64", strings.Replace(good, "AA=\",\"iv", "AB=\",\"iv", 1), vault.ErrBlob},
 		{"short iv", strings.Replace(good, b64(d.IV), b64(d.IV[:9]), 1), vault.ErrBlob},
 		{"trailing text", good + "x", vault.ErrBlob},
 	} {

@@ -2,7 +2,6 @@ package vault_test
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -14,10 +13,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/big"
-	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/alkdev/alknet/vault"
 )
@@ -94,29 +94,26 @@ func TestNodeCertificateInTLSHandshake(t *testing.T) {
 		return nil
 	}
 	handshake := func(version uint16) error {
-		a, b := net.Pipe()
-		defer a.Close()
-		defer b.Close()
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
+		config := &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert, VerifyConnection: pinned, MaxVersion: version}
+		listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
 		served := make(chan error, 1)
 		go func() {
-			config := &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert, VerifyConnection: pinned, MaxVersion: version}
-			err := tls.Server(b, config).HandshakeContext(ctx)
-			b.Close()
+			conn, err := listener.Accept()
+			if err == nil {
+				err = conn.(*tls.Conn).HandshakeContext(t.Context())
+				conn.Close()
+			}
 			served <- err
 		}()
-		client := tls.Client(a, &tls.Config{Certificates: []tls.Certificate{certificate}, InsecureSkipVerify: true, VerifyConnection: pinned})
-		err := client.HandshakeContext(ctx)
-		if err != nil {
-			a.Close()
-			<-served
-			return err
+		client, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{Certificates: []tls.Certificate{certificate}, InsecureSkipVerify: true, VerifyConnection: pinned})
+		if err == nil {
+			defer client.Close()
 		}
-		if version == tls.VersionTLS13 {
-			go func() { _, _ = client.Read(make([]byte, 1)) }() // net.Pipe has no buffer: take the session ticket
-		}
-		return <-served
+		return errors.Join(err, <-served)
 	}
 	if err := handshake(tls.VersionTLS13); err != nil {
 		t.Errorf("TLS 1.3: %v", err)
@@ -296,6 +293,13 @@ func TestSSHHostKey(t *testing.T) {
 	signature, err := host.Sign(rand.Reader, hash, pure)
 	if err != nil || !ed25519.Verify(host.Public().(edPublic), hash, signature) {
 		t.Errorf("Sign: %v", err)
+	}
+	signer, err := ssh.NewSignerFromSigner(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signature, err := signer.Sign(rand.Reader, hash); err != nil || signer.PublicKey().Verify(hash, signature) != nil {
+		t.Errorf("through x/crypto/ssh: %v", err)
 	}
 	if _, err := host.Sign(nil, hash, crypto.SHA256); !errors.Is(err, vault.ErrPurpose) {
 		t.Errorf("prehashed: %v", err)
