@@ -32,10 +32,12 @@ type Connection struct {
 	Peer       string    `json:"peer,omitempty"`
 }
 
-// Identity is the node's certificate, with which the commands show themselves
-// elsewhere while the node signs for them.
+// Identity is what 'alknet id' shows, and the certificate with which the
+// commands show themselves elsewhere while the node signs for them.
 type Identity struct {
-	Certificate []byte `json:"certificate"` // DER
+	Certificate []byte   `json:"certificate"` // DER
+	SSHHostKey  string   `json:"ssh_host_key"`
+	WebCerts    []string `json:"web_cert_sha256"` // hex: the one in use, the next
 }
 
 // ReloadResult tells what a reload could not apply.

@@ -32,8 +32,9 @@ type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	data string // --data
-	json bool   // --json, on commands that have it
+	data           string // --data
+	passphraseFile string // --passphrase-file
+	json           bool   // --json, on commands that have it
 }
 
 // Main runs the command in args, whose first element is the program's name,
@@ -61,9 +62,11 @@ func (e *env) root() *cobra.Command {
 		Short:         "One node, one key, one port: every service is a protocol name",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          unknownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringVar(&e.data, "data", "", "data `directory` (default: $"+datadir.Environment+", else the platform's configuration folder)")
+	root.PersistentFlags().StringVar(&e.passphraseFile, "passphrase-file", "", "`file` whose first line is the vault's passphrase (default: asked for on the terminal)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())}
 	})
@@ -97,6 +100,26 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// group makes a command that does nothing itself out of its subcommands.
+func group(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
+	cmd.Args = unknownCommand
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return usagef("say what to do: see '%s --help'", cmd.CommandPath())
+	}
+	cmd.AddCommand(sub...)
+	return cmd
+}
+
+func unknownCommand(cmd *cobra.Command, a []string) error {
+	if len(a) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(a[0]); len(near) > 0 {
+		return usagef("unknown command %q: did you mean '%s %s'?", a[0], cmd.CommandPath(), near[0])
+	}
+	return usagef("unknown command %q: see '%s --help'", a[0], cmd.CommandPath())
 }
 
 // dir names the data directory without touching it.

@@ -19,8 +19,8 @@ import (
 
 // Book is the whole file.
 type Book struct {
-	Peers  []auth.Peer  `toml:"peer"`
-	Tokens []auth.Token `toml:"token"`
+	Peers  []auth.Peer  `toml:"peer,omitempty"`
+	Tokens []auth.Token `toml:"token,omitempty"`
 }
 
 // Errors that callers test for.

@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/alkdev/alknet/alknet/internal/keyring"
+)
+
+// maxSecret bounds a passphrase and a line of recovery words, in bytes.
+const maxSecret = 4 << 10
+
+var errNoTerminal = errors.New("there is no terminal to ask on")
+
+func isTerminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// terminal opens what a person can be asked on: standard input if that is a
+// terminal, else the terminal that the program was started from. Where standard
+// error goes elsewhere, nobody would see the question.
+func (e *env) terminal() (tty *os.File, done func(), err error) {
+	if !isTerminal(e.stderr) {
+		return nil, nil, errNoTerminal
+	}
+	if isTerminal(e.stdin) {
+		return e.stdin.(*os.File), func() {}, nil
+	}
+	if tty, err = openTerminal(); err != nil {
+		return nil, nil, errNoTerminal
+	}
+	return tty, func() { tty.Close() }, nil
+}
+
+// askSecret reads a line without showing it.
+func (e *env) askSecret(ctx context.Context, question string) (string, error) {
+	tty, done, err := e.terminal()
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	before, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		return "", fmt.Errorf("read from the terminal: %w", err)
+	}
+	fmt.Fprint(e.stderr, question)
+	type answer struct {
+		text []byte
+		err  error
+	}
+	answered := make(chan answer, 1)
+	// A read from a terminal cannot be interrupted. After Ctrl-C the goroutine
+	// waits on, and ends with the program, which ends for the same reason.
+	go func() {
+		text, err := term.ReadPassword(int(tty.Fd()))
+		answered <- answer{text, err}
+	}()
+	select {
+	case a := <-answered:
+		fmt.Fprintln(e.stderr)
+		if a.err != nil {
+			return "", fmt.Errorf("read from the terminal: %w", a.err)
+		}
+		return string(a.text), nil
+	case <-ctx.Done():
+		term.Restore(int(tty.Fd()), before)
+		fmt.Fprintln(e.stderr)
+		return "", context.Cause(ctx)
+	}
+}
+
+// confirm asks a question that "y" or "yes" agrees to.
+func (e *env) confirm(question string) (bool, error) {
+	tty, done, err := e.terminal()
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	fmt.Fprint(e.stderr, question+" [y/N] ")
+	line, err := bufio.NewReader(io.LimitReader(tty, maxSecret)).ReadString('\n')
+	if err != nil && line == "" {
+		return false, fmt.Errorf("read from the terminal: %w", err)
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", nil
+}
+
+// passphrase is how every command gets the passphrase of a vault that is
+// sealed by one: from the file of --passphrase-file, else from the terminal.
+func (e *env) passphrase(ctx context.Context) (string, error) {
+	if e.passphraseFile != "" {
+		return secretFile(e.passphraseFile)
+	}
+	pass, err := e.askSecret(ctx, "Passphrase of the vault: ")
+	if errors.Is(err, errNoTerminal) {
+		return "", keyring.ErrNeedsPassphrase
+	}
+	return pass, err
+}
+
+// newPassphrase gets one that is to seal a vault from now on.
+func (e *env) newPassphrase(ctx context.Context, file string) (string, error) {
+	if file != "" {
+		return secretFile(file)
+	}
+	first, err := e.askSecret(ctx, "New passphrase of the vault: ")
+	if errors.Is(err, errNoTerminal) {
+		return "", usagef("%w: give the new passphrase in a file", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	if first == "" {
+		return "", errors.New("an empty passphrase protects nothing: nothing was changed")
+	}
+	again, err := e.askSecret(ctx, "The same once more: ")
+	if err != nil {
+		return "", err
+	}
+	if first != again {
+		return "", errors.New("the two passphrases differ: nothing was changed")
+	}
+	return first, nil
+}
+
+// secretFile reads the first line of a file.
+func secretFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read passphrase: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", fmt.Errorf("read passphrase: %w", err)
+	}
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	switch {
+	case len(line) == 0:
+		return "", fmt.Errorf("the first line of %s is empty: it is to hold the passphrase", path)
+	case len(line) > maxSecret:
+		return "", fmt.Errorf("the first line of %s has more than %d bytes", path, maxSecret)
+	}
+	return string(line), nil
+}
