@@ -206,10 +206,9 @@ func TestProtocolNotServed(t *testing.T) {
 func TestServerThatNegotiatesNothing(t *testing.T) {
 	n := newNode(t)
 	s := (&server{cert: n.cert, alpns: []string{}, noQUIC: true}).start(t)
-	wantError[*dial.NoProtocolError](t, newDialer(t, newNode(t)), dial.Request{Target: s.target(n.id), Via: dial.OnlyTCP})
-	if got := s.clients(); len(got) != 0 {
-		t.Errorf("server saw keys %v", got)
-	}
+	me := newNode(t)
+	wantError[*dial.NoProtocolError](t, newDialer(t, me), dial.Request{Target: s.target(n.id), Via: dial.OnlyTCP})
+	wantNotShown(t, me)
 }
 
 func TestRefused(t *testing.T) {
@@ -224,6 +223,27 @@ func TestRefused(t *testing.T) {
 		if dial.Refused(err) {
 			t.Errorf("%v counts as refused", err)
 		}
+	}
+}
+
+// The alert arrives after the client's handshake is over, or just before.
+func TestRefusedInTheHandshake(t *testing.T) {
+	for _, test := range transports {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t)
+			s := (&server{cert: n.cert, rejectKeys: true}).start(t)
+			conn, _, err := tryDial(t, newDialer(t, newNode(t)), dial.Request{Target: s.target(n.id), Via: test.via})
+			if err == nil {
+				defer conn.Close(core.CodeNone, "")
+				var st core.Stream
+				if st, err = conn.OpenStream(t.Context()); err == nil {
+					_, err = st.Read(make([]byte, 1))
+				}
+			}
+			if !dial.Refused(err) || errors.Is(err, dial.ErrUnreachable) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

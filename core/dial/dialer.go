@@ -96,8 +96,8 @@ type Request struct {
 //
 // Errors to test for: ErrUnreachable, ErrNotTrusted and the types that are
 // either; *NoProtocolError, *ProxyError, *KnownNodesError, and that of ctx. If
-// access control refuses, that shows in the first use of the connection:
-// [Refused]. A node may dial itself.
+// access control refuses, that usually shows in the first use of the
+// connection: [Refused]. A node may dial itself.
 func (d *Dialer) Dial(ctx context.Context, r Request) (core.Connection, Info, error) {
 	if r.Target.IsZero() || len(r.ALPN) == 0 || len(r.ALPN) > 255 {
 		return nil, Info{}, errors.New("dial: a target and a protocol name of 1 to 255 bytes are needed")
@@ -199,7 +199,12 @@ func (d *Dialer) record(ctx context.Context, p *policy, v verdict) {
 	case v.trust == TrustCA && !p.known.CA:
 		err = d.KnownNodes.RecordCA(ctx, name)
 	}
-	if err != nil && d.Logger != nil {
+	var bad *KnownNodesError
+	switch {
+	case err == nil || d.Logger == nil:
+	case errors.As(err, &bad): // its text may hold an address
+		d.Logger.Warn("known_nodes was not updated", "bad_line", bad.Line)
+	default:
 		d.Logger.Warn("known_nodes was not updated", "error", err)
 	}
 }
@@ -254,8 +259,11 @@ func failure(ctx context.Context, r Request, attempts []Attempt) error {
 	}
 	for _, a := range attempts {
 		var np *NoProtocolError
-		if errors.As(a.Err, &np) {
+		switch {
+		case errors.As(a.Err, &np):
 			return np
+		case Refused(a.Err):
+			return fmt.Errorf("%v refused the connection: %w", r.Target, a.Err)
 		}
 	}
 	return contextual(ctx, &UnreachableError{Target: r.Target, Attempts: attempts})

@@ -144,6 +144,8 @@ func parseKnownEntry(text string) (knownEntry, error) {
 	return e, nil
 }
 
+var errNoPath = errors.New("known nodes: no file is named")
+
 func formatKnown(lines []knownLine) []byte {
 	var b bytes.Buffer
 	for _, l := range lines {
@@ -158,6 +160,9 @@ func formatKnown(lines []knownLine) []byte {
 }
 
 func (k *KnownNodes) load() ([]knownLine, error) {
+	if k.Path == "" {
+		return nil, errNoPath
+	}
 	f, err := os.Open(k.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil

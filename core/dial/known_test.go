@@ -149,6 +149,13 @@ func TestKnownNodesLockHonoursContext(t *testing.T) {
 	if err := k.RecordCA(t.Context(), "a.example:1"); err == nil {
 		t.Error("wrote into a missing directory")
 	}
+	k = &dial.KnownNodes{}
+	if err := k.RecordCA(t.Context(), "a.example:1"); err == nil {
+		t.Error("wrote into no file")
+	}
+	if _, err := k.Lookup("a.example:1"); err == nil {
+		t.Error("read from no file")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	k = &dial.KnownNodes{Path: filepath.Join(t.TempDir(), "known_nodes")}

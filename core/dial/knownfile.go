@@ -15,6 +15,9 @@ const lockRetry = 5 * time.Millisecond
 // change applies edit to the file as it is now, under the lock. An edit that
 // changes nothing writes nothing.
 func (k *KnownNodes) change(ctx context.Context, edit func([]knownLine) ([]knownLine, error)) error {
+	if k.Path == "" {
+		return errNoPath
+	}
 	unlock, err := k.lock(ctx)
 	if err != nil {
 		return fmt.Errorf("lock known nodes: %w", err)

@@ -17,6 +17,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -37,8 +38,21 @@ const alpn = "alknet/test"
 
 // node is a node key with its certificate, whose dates are long over.
 type node struct {
-	cert tls.Certificate
-	id   auth.NodeID
+	cert  tls.Certificate
+	id    auth.NodeID
+	shown *atomic.Int32 // signatures made with the key
+}
+
+// spy counts signatures: who shows a certificate in TLS 1.3 signs, and has
+// done so when the handshake is over or given up.
+type spy struct {
+	ed25519.PrivateKey
+	count *atomic.Int32
+}
+
+func (s spy) Sign(r io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	s.count.Add(1)
+	return s.PrivateKey.Sign(r, digest, opts)
 }
 
 func newNode(t testing.TB) node {
@@ -48,7 +62,9 @@ func newNode(t testing.TB) node {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1, 0)}
-	return node{certificate(t, template, template, pub, priv, priv), auth.NodeID(pub)}
+	count := new(atomic.Int32)
+	cert := certificate(t, template, template, pub, priv, spy{priv, count})
+	return node{cert, auth.NodeID(pub), count}
 }
 
 func certificate(t testing.TB, template, parent *x509.Certificate, pub crypto.PublicKey, signer, key crypto.PrivateKey) tls.Certificate {
@@ -96,6 +112,7 @@ type server struct {
 	noTCP       bool
 	closeQUIC   uint64           // if set, connections are closed with this code
 	quicCert    *tls.Certificate // if it differs from cert
+	rejectKeys  bool             // refuse every client certificate in the handshake
 	addr        netip.AddrPort
 	mu          sync.Mutex
 	keys        []auth.Key // of clients whose handshake was finished; zero for none
@@ -183,6 +200,9 @@ func (s *server) config(cert tls.Certificate) *tls.Config {
 				key = auth.CertificateKey(cs.PeerCertificates[0])
 			}
 			s.note(func() { s.keys = append(s.keys, key) })
+			if s.rejectKeys && !key.IsZero() {
+				return errors.New("not this key")
+			}
 			return nil
 		},
 	}

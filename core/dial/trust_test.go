@@ -13,12 +13,10 @@ import (
 	"github.com/alkdev/alknet/core/dial"
 )
 
-func wantNoClientKey(t *testing.T, s *server) {
+func wantNotShown(t *testing.T, me node) {
 	t.Helper()
-	for _, key := range s.clients() {
-		if !key.IsZero() {
-			t.Errorf("the server learned the client's key")
-		}
+	if n := me.shown.Load(); n != 0 {
+		t.Errorf("the own key was shown %d times", n)
 	}
 }
 
@@ -27,12 +25,13 @@ func TestWrongKeyIsAHardError(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			n, other := newNode(t), newNode(t)
 			s := (&server{cert: other.cert}).start(t)
-			d := newDialer(t, newNode(t))
+			me := newNode(t)
+			d := newDialer(t, me)
 			err := wantError[*dial.WrongKeyError](t, d, dial.Request{Target: s.target(n.id), Via: test.via})
 			if !errors.Is(err, dial.ErrNotTrusted) || errors.Is(err, dial.ErrUnreachable) || err.Got != other.id.Key() {
 				t.Errorf("got %v", err)
 			}
-			wantNoClientKey(t, s)
+			wantNotShown(t, me)
 			if known, err := d.KnownNodes.Lookup(s.target(n.id).Address()); err != nil || known != (dial.Known{}) {
 				t.Errorf("recorded %+v, %v", known, err)
 			}
@@ -44,8 +43,9 @@ func TestWrongKeyIsAHardError(t *testing.T) {
 func TestWrongKeyOnOneTransportEndsTheDial(t *testing.T) {
 	n, other := newNode(t), newNode(t)
 	s := (&server{cert: n.cert, quicCert: &other.cert}).start(t)
-	wantError[*dial.WrongKeyError](t, newDialer(t, newNode(t)), dial.Request{Target: s.target(n.id)})
-	wantNoClientKey(t, s)
+	me := newNode(t)
+	wantError[*dial.WrongKeyError](t, newDialer(t, me), dial.Request{Target: s.target(n.id)})
+	wantNotShown(t, me)
 }
 
 // The server has the node's certificate, which is public, and not its key.
@@ -57,13 +57,14 @@ func TestCertificateWithoutItsKey(t *testing.T) {
 			stolen := tls.Certificate{Certificate: n.cert.Certificate, PrivateKey: thief.cert.PrivateKey}
 			s := (&server{cert: stolen}).start(t)
 			for _, target := range []dial.Target{s.target(n.id), s.named("node.example")} {
-				d := newDialer(t, newNode(t))
+				me := newNode(t)
+				d := newDialer(t, me)
 				d.AcceptNew = true
 				_, _, err := tryDial(t, d, dial.Request{Target: target, Via: test.via})
 				if !errors.Is(err, dial.ErrNotTrusted) {
 					t.Errorf("%v: got %v", target, err)
 				}
-				wantNoClientKey(t, s)
+				wantNotShown(t, me)
 				if known, err := d.KnownNodes.Lookup(target.Address()); err != nil || known != (dial.Known{}) {
 					t.Errorf("%v: recorded %+v, %v", target, known, err)
 				}
@@ -104,7 +105,8 @@ func TestOnceAuthorityNowSelfSigned(t *testing.T) {
 	for _, test := range transports {
 		s := (&server{cert: n.cert}).start(t)
 		target := s.named("node.example")
-		d := newDialer(t, newNode(t))
+		me := newNode(t)
+		d := newDialer(t, me)
 		if err := d.KnownNodes.RecordCA(t.Context(), target.Address()); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +116,7 @@ func TestOnceAuthorityNowSelfSigned(t *testing.T) {
 		if !errors.Is(err, dial.ErrNotTrusted) || !strings.Contains(err.Error(), n.id.String()+"@"+target.Address()) {
 			t.Errorf("got %v", err)
 		}
-		wantNoClientKey(t, s)
+		wantNotShown(t, me)
 		// The advice that the error gives works.
 		withID := target
 		withID.ID = n.id
@@ -143,7 +145,8 @@ func TestChangedKey(t *testing.T) {
 	} {
 		for _, tr := range transports {
 			t.Run(test.name+"/"+tr.name, func(t *testing.T) {
-				d := newDialer(t, newNode(t))
+				me := newNode(t)
+				d := newDialer(t, me)
 				d.AcceptNew = true // does not help
 				if err := test.record(d.KnownNodes); err != nil {
 					t.Fatal(err)
@@ -152,7 +155,7 @@ func TestChangedKey(t *testing.T) {
 				if err.Want != before.id.Key() || err.Got != n.id.Key() || !errors.Is(err, dial.ErrNotTrusted) {
 					t.Errorf("got %v", err)
 				}
-				wantNoClientKey(t, s)
+				wantNotShown(t, me)
 				if !strings.Contains(err.Error(), n.id.String()+"@"+target.Address()) {
 					t.Errorf("says not what to do: %v", err)
 				}
@@ -185,7 +188,8 @@ func TestFirstContact(t *testing.T) {
 			t.Run(test.name+"/"+tr.name, func(t *testing.T) {
 				s := (&server{cert: n.cert}).start(t)
 				target := s.named("node.example")
-				d := newDialer(t, newNode(t))
+				me := newNode(t)
+				d := newDialer(t, me)
 				d.Confirm, d.AcceptNew = test.confirm, test.accept
 				if !test.want {
 					err := wantError[*dial.UnknownNodeError](t, d, dial.Request{Target: target, Via: tr.via})
@@ -195,13 +199,19 @@ func TestFirstContact(t *testing.T) {
 					if !err.Declined && !strings.Contains(err.Error(), "--accept-new") {
 						t.Errorf("says not what to do: %v", err)
 					}
-					wantNoClientKey(t, s)
+					wantNotShown(t, me)
 					return
+				}
+				if test.confirm != nil {
+					d.Confirm = func(ctx context.Context, c dial.FirstContact) (bool, error) {
+						wantNotShown(t, me)
+						return test.confirm(ctx, c)
+					}
 				}
 				conn, info := mustDial(t, d, dial.Request{Target: target, Via: tr.via})
 				echo(t, conn)
-				if info.Trust != dial.TrustNew {
-					t.Errorf("first: got %v", info.Trust)
+				if info.Trust != dial.TrustNew || me.shown.Load() != 1 {
+					t.Errorf("first: got %v, own key shown %d times", info.Trust, me.shown.Load())
 				}
 				d.Confirm, d.AcceptNew = nil, false
 				if _, info = mustDial(t, d, dial.Request{Target: target, Via: tr.via}); info.Trust != dial.TrustKnown {
