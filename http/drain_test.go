@@ -92,7 +92,6 @@ func TestDrainClosesIdleConnections(t *testing.T) {
 		n := start(t, &alkhttp.Server{})
 		c := n.client(proto)
 		n.do(c, "GET", "/healthz", nil, nil)
-		n.dial("http/1.1") // has sent nothing
 		if err := n.web.Drain(t.Context()); err != nil {
 			t.Errorf("drain: %v", err)
 		}
@@ -100,6 +99,34 @@ func TestDrainClosesIdleConnections(t *testing.T) {
 			t.Errorf("second drain: %v", err)
 		}
 	})
+}
+
+// announcing tells when somebody waits for a stream.
+type announcing struct {
+	core.Connection
+	accepting chan struct{}
+}
+
+func (a *announcing) AcceptStream(ctx context.Context) (core.Stream, error) {
+	close(a.accepting)
+	return a.Connection.AcceptStream(ctx)
+}
+
+func TestDrainEndsConnectionsThatSentNothing(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	conn := &announcing{core.NewStreamConn(here, "http/1.1"), make(chan struct{})}
+	defer conn.Close(core.CodeNone, "")
+	web := &alkhttp.Server{Limits: alkhttp.Limits{ReadHeaderTimeout: time.Hour}}
+	handled := make(chan error, 1)
+	go func() { handled <- web.Handle(t.Context(), conn, &core.AuthContext{}) }()
+	<-conn.accepting
+	if err := web.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-handled; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestDrainEndsWithItsContext(t *testing.T) {

@@ -34,7 +34,7 @@ func Example() {
 	served := make(chan error)
 	go func() { served <- router.Dispatch(context.Background(), core.NewStreamConn(server, "http/1.1"), nil) }()
 
-	tr := &http.Transport{Dial: func(string, string) (net.Conn, error) { return client, nil }}
+	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return client, nil }}
 	for _, path := range []string{"/hello", "/numbers"} {
 		res, err := (&http.Client{Transport: tr}).Get("http://node" + path)
 		if err != nil {

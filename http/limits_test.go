@@ -133,14 +133,16 @@ func TestStalledPeer(t *testing.T) {
 // A handler that takes its time between two reads or writes does not stall.
 func TestSlowHandlerIsNoStall(t *testing.T) {
 	each(t, func(t *testing.T, proto string) {
+		paused := make(chan struct{})
 		n := start(t, &alkhttp.Server{
-			Limits: alkhttp.Limits{StallTimeout: 30 * time.Millisecond},
+			Limits: alkhttp.Limits{StallTimeout: 100 * time.Millisecond},
 			Routes: func(r chi.Router) {
 				r.Post("/", func(w http.ResponseWriter, r *http.Request) {
-					pause := func() { <-time.After(90 * time.Millisecond) }
+					pause := func() { <-time.After(300 * time.Millisecond) }
 					one := make([]byte, 1)
 					io.ReadFull(r.Body, one)
 					pause()
+					close(paused)
 					rest, err := io.ReadAll(r.Body)
 					if err != nil {
 						t.Error(err)
@@ -152,7 +154,14 @@ func TestSlowHandlerIsNoStall(t *testing.T) {
 				})
 			},
 		})
-		if got := n.do(n.client(proto), "POST", "/", nil, strings.NewReader("hello")); got.body != "hello" {
+		body, end := io.Pipe()
+		go func() {
+			io.WriteString(end, "h")
+			<-paused
+			io.WriteString(end, "ello")
+			end.Close()
+		}()
+		if got := n.do(n.client(proto), "POST", "/", nil, body); got.body != "hello" {
 			t.Errorf("got %q", got.body)
 		}
 	})
