@@ -24,8 +24,9 @@ type AuthContext struct {
 
 	prove func(Identity) error
 
-	mu     sync.Mutex // protects proven
-	proven *Identity
+	proving sync.Mutex // held during Prove, also around prove, which may ask Who
+	mu      sync.Mutex // protects proven
+	proven  *Identity
 }
 
 // NewAuthContext is for those who accept connections. prove, if not nil, is
@@ -39,8 +40,8 @@ func NewAuthContext(id Identity, key auth.Key, alpn string, remote net.Addr, pro
 // owner of an SSH key, so that limits, status and revocation apply to it. Call
 // it once, after the proof and before any work; on an error do none.
 func (a *AuthContext) Prove(id Identity) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.proving.Lock()
+	defer a.proving.Unlock()
 	if a.proven != nil {
 		return ErrAlreadyProven
 	}
@@ -49,6 +50,8 @@ func (a *AuthContext) Prove(id Identity) error {
 			return err
 		}
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.proven = &id
 	return nil
 }

@@ -109,6 +109,9 @@ func (r *Router) Dispatch(ctx context.Context, conn Connection, who *AuthContext
 	if code == CodeNone {
 		r.linger(ctx, conn)
 	}
+	if ctx.Err() != nil { // a handler may see the hard stop before conn does
+		code, reason = CodeShutdown, "the node stops"
+	}
 	conn.Close(code, reason)
 	r.log(who, conn, time.Since(began), err)
 	return err
@@ -125,6 +128,10 @@ func (r *Router) run(ctx context.Context, conn Connection, who *AuthContext) (er
 			return
 		}
 		v := recover()
+		if v == nil { // runtime.Goexit, after which nobody else closes
+			v = "the handler ended its goroutine"
+			conn.Close(CodeInternal, "internal error")
+		}
 		if r.Logger != nil {
 			r.Logger.Error("handler panicked", "remote_addr", addrString(who.RemoteAddr), "alpn", conn.ALPN(),
 				"handler", fmt.Sprintf("%T", h), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
@@ -158,34 +165,39 @@ func (r *Router) log(who *AuthContext, conn Connection, d time.Duration, err err
 }
 
 // Drain tells every handler that implements Drainer to finish and waits until
-// all have answered or ctx ends. The errors are joined.
+// all have answered or ctx ends. The errors are joined, with that of ctx in the
+// place of answers that did not come.
 func (r *Router) Drain(ctx context.Context) error {
-	var wg sync.WaitGroup
-	handlers := r.start()
-	errs := make([]error, len(handlers))
-	for i, h := range handlers {
-		d, ok := h.(Drainer)
-		if !ok {
-			continue
+	waiting := 0
+	answers := make(chan error, len(r.start()))
+	for _, h := range r.start() {
+		if d, ok := h.(Drainer); ok {
+			waiting++
+			go drain(ctx, d, answers)
 		}
-		wg.Go(func() {
-			defer func() {
-				if v := recover(); v != nil {
-					errs[i] = fmt.Errorf("drain %T: panic: %v", h, v)
-				}
-			}()
-			if err := d.Drain(ctx); err != nil {
-				errs[i] = fmt.Errorf("drain %T: %w", h, err)
-			}
-		})
 	}
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	select {
-	case <-done:
-		return errors.Join(errs...)
-	case <-ctx.Done():
-		return ctx.Err()
+	var errs []error
+	for ; waiting > 0; waiting-- {
+		select {
+		case err := <-answers:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return errors.Join(append(errs, fmt.Errorf("drain: %d handlers have not finished: %w", waiting, ctx.Err()))...)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func drain(ctx context.Context, d Drainer, answer chan<- error) {
+	var err error
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("drain %T: panic: %v", d, v)
+		}
+		answer <- err
+	}()
+	if err = d.Drain(ctx); err != nil {
+		err = fmt.Errorf("drain %T: %w", d, err)
 	}
 }
 
