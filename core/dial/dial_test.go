@@ -272,8 +272,8 @@ func TestSharedTransportAndOneself(t *testing.T) {
 	})
 	d := newDialer(t, n)
 	addr := udp.LocalAddr().(*net.UDPAddr).AddrPort()
-	d.Transport = func(remote netip.AddrPort) *quic.Transport {
-		if remote != addr {
+	d.Transport = func(remote netip.Addr) *quic.Transport {
+		if remote != addr.Addr() {
 			t.Errorf("asked for %v", remote)
 		}
 		return tr

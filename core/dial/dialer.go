@@ -58,7 +58,7 @@ type Dialer struct {
 	// the one that the node listens on, or nil for a new socket that lives as
 	// long as the connection. It is not asked when there is a Proxy. A nil
 	// func is one that returns nil.
-	Transport func(remote netip.AddrPort) *quic.Transport
+	Transport func(remote netip.Addr) *quic.Transport
 
 	// NoGRO keeps a new UDP socket from receiving in batches (Linux).
 	NoGRO bool
@@ -92,7 +92,8 @@ type Request struct {
 
 // Dial connects to a node and returns the connection when its handshake is
 // done; ctx bounds everything up to there and nothing after. Close releases
-// all that the connection uses.
+// all that the connection uses, QUIC's association with a proxy a quarter of a
+// second later.
 //
 // Errors to test for: ErrUnreachable, ErrNotTrusted and the types that are
 // either; *NoProtocolError, *ProxyError, *KnownNodesError, and that of ctx. If

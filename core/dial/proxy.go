@@ -213,6 +213,20 @@ func (c *relayConn) WriteTo(p []byte, _ net.Addr) (int, error) {
 	return len(p), nil
 }
 
+// relayLinger is how long the proxy gets to pass the last datagram on. It
+// drops what it still holds when the control connection ends, and a lost
+// CONNECTION_CLOSE would leave the peer waiting for its idle timeout.
+const relayLinger = 250 * time.Millisecond
+
+func (c *relayConn) linger() {
+	t := time.NewTimer(relayLinger)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ended:
+	}
+}
+
 func (c *relayConn) Close() error {
 	c.control.Close()
 	err := c.udp.Close()

@@ -19,6 +19,7 @@ type socket struct {
 	transport *quic.Transport
 	config    *quic.Config
 	connected func() // the handshake is done
+	linger    func() // lets the last packet out
 	close     func() // releases what belongs to this dial alone
 }
 
@@ -35,7 +36,7 @@ func (d *Dialer) dialQUIC(ctx context.Context, c candidate, h *handshake) (*esta
 	}
 	took := time.Since(began)
 	s.connected()
-	context.AfterFunc(qc.Context(), s.close)
+	context.AfterFunc(qc.Context(), func() { s.linger(); s.close() })
 	cs := qc.ConnectionState().TLS
 	v, err := h.check(cs)
 	if err != nil {
@@ -48,7 +49,7 @@ func (d *Dialer) dialQUIC(ctx context.Context, c candidate, h *handshake) (*esta
 }
 
 func (d *Dialer) socket(ctx context.Context, c candidate) (*socket, error) {
-	s := &socket{config: quicconn.DialConfig(), connected: func() {}, close: func() {}}
+	s := &socket{config: quicconn.DialConfig(), connected: func() {}, linger: func() {}, close: func() {}}
 	if d.Proxy != nil {
 		pc, err := d.Proxy.associate(ctx, c.hostPort())
 		if err != nil {
@@ -58,11 +59,12 @@ func (d *Dialer) socket(ctx context.Context, c candidate) (*socket, error) {
 		// to probe.
 		s.config.InitialPacketSize = 1200
 		s.config.DisablePathMTUDiscovery = true
+		s.linger = pc.linger
 		s.own(&quic.Transport{Conn: pc})
 		return s, nil
 	}
 	if d.Transport != nil {
-		if s.transport = d.Transport(c.addr); s.transport != nil {
+		if s.transport = d.Transport(c.addr.Addr()); s.transport != nil {
 			return s, nil
 		}
 	}

@@ -110,9 +110,10 @@ type server struct {
 	noQUIC      bool     // the UDP port is closed
 	swallow     bool     // the UDP port is open and silent
 	noTCP       bool
-	closeQUIC   uint64           // if set, connections are closed with this code
-	quicCert    *tls.Certificate // if it differs from cert
-	rejectKeys  bool             // refuse every client certificate in the handshake
+	closeQUIC   uint64               // if set, connections are closed with this code
+	quicCert    *tls.Certificate     // if it differs from cert
+	rejectKeys  bool                 // refuse every client certificate in the handshake
+	accepted    chan core.Connection // if set, takes the connections instead of an echo
 	addr        netip.AddrPort
 	mu          sync.Mutex
 	keys        []auth.Key // of clients whose handshake was finished; zero for none
@@ -224,7 +225,7 @@ func (s *server) serveTCP(t testing.TB, ln *net.TCPListener, wg *sync.WaitGroup)
 				nc.Close()
 				return
 			}
-			serveConn(t.Context(), core.NewStreamConn(tc, alpn))
+			s.serve(t.Context(), core.NewStreamConn(tc, alpn))
 		})
 	}
 }
@@ -251,9 +252,17 @@ func (s *server) serveQUIC(t testing.TB, udp *net.UDPConn, wg *sync.WaitGroup) {
 				qc.CloseWithError(quic.ApplicationErrorCode(s.closeQUIC), "go away")
 				continue
 			}
-			wg.Go(func() { serveConn(ctx, quicconn.Accepted(qc)) })
+			wg.Go(func() { s.serve(ctx, quicconn.Accepted(qc)) })
 		}
 	})
+}
+
+func (s *server) serve(ctx context.Context, c core.Connection) {
+	if s.accepted == nil {
+		serveConn(ctx, c)
+		return
+	}
+	s.accepted <- c
 }
 
 // serveConn echoes until the connection or ctx ends.
