@@ -1,0 +1,23 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+func (e *env) commands() []*cobra.Command {
+	return []*cobra.Command{
+		e.initCommand(),
+		e.serveCommand(),
+		e.idCommand(),
+		e.statusCommand(),
+		e.reloadCommand(),
+		e.stopCommand(),
+		e.peerCommand(),
+		e.tokenCommand(),
+		e.vaultCommand(),
+		e.nodeCommand(),
+		e.pingCommand(),
+		e.proxyCommand(),
+		e.sshConfigCommand(),
+		e.versionCommand(),
+		e.manCommand(),
+	}
+}
