@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -131,9 +132,15 @@ func domainName(s string) (string, error) {
 	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 		return refuse("is an address: certificates are for names")
 	}
+	if !utf8.ValidString(s) {
+		return refuse("is not UTF-8")
+	}
 	ascii, err := registrable.ToASCII(strings.TrimSuffix(s, "."))
 	if err != nil || ascii == "" {
 		return refuse("is not a domain name such as example.org")
+	}
+	if again, err := registrable.ToASCII(ascii); err != nil || again != ascii {
+		return refuse("has an xn-- part that stands for no name")
 	}
 	if last := ascii[strings.LastIndexByte(ascii, '.')+1:]; strings.Trim(last, "0123456789") == "" {
 		return refuse("is not a domain name such as example.org")

@@ -357,7 +357,7 @@ func TestAuthorityDown(t *testing.T) {
 	listen, folder := freeAddress(t), t.TempDir()
 	pebbleProgram(t)
 	roots := serverCertificate(t, t.TempDir())
-	m, attempts, stop := run(t, n, acme.Config{
+	_, attempts, stop := run(t, n, acme.Config{
 		Domains: []string{"node.example"}, Folder: folder, Directory: "https://" + listen + "/dir", Roots: roots,
 	})
 	s := next(t, attempts)
@@ -375,7 +375,7 @@ func TestAuthorityDown(t *testing.T) {
 
 	// The directory's certificate is unknown here, then all is well.
 	p := startPebble(t, pebbleConfig{listen: listen, tlsPort: n.port, httpPort: 1})
-	m, attempts, stop = run(t, n, acme.Config{
+	m, attempts, stop := run(t, n, acme.Config{
 		Domains: []string{"node.example"}, Folder: folder, Directory: p.directory, Roots: x509.NewCertPool(),
 	})
 	if s := m.Status()[0]; s.Failures != 1 || s.LastError == nil {
