@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/quic-go/quic-go"
 
 	"github.com/alkdev/alknet/alknet/internal/admin"
 	"github.com/alkdev/alknet/alknet/internal/datadir"
@@ -108,7 +105,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.endpoint.Listen(n.settings.Listen...); err != nil {
 		return nil, err
 	}
-	n.dialer.Transport = func(remote netip.AddrPort) *quic.Transport { return n.endpoint.Transport(remote.Addr()) }
+	n.dialer.Transport = n.endpoint.Transport
 	if n.admin, err = admin.Listen(n.dir.Socket()); err != nil {
 		return nil, err
 	}

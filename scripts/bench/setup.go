@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/alkdev/alknet/core"
+	"github.com/alkdev/alknet/core/auth"
+	"github.com/alkdev/alknet/core/config"
+	"github.com/alkdev/alknet/core/dial"
+	"github.com/alkdev/alknet/core/endpoint"
+	"github.com/alkdev/alknet/core/tlsconf"
+)
+
+const alpn = "alknet/bench"
+
+// identity returns the same self-signed certificate for the same seed.
+func identity(seed byte) (tls.Certificate, auth.NodeID) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "bench"},
+		NotBefore:    time.Unix(0, 0),
+		NotAfter:     time.Unix(1<<33, 0),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
+	if err != nil {
+		panic(err) // a fixed input
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, auth.NodeID(key.Public().(ed25519.PublicKey))
+}
+
+// faces is the TLS configuration of both servers.
+func faces() *tlsconf.Server {
+	cert, _ := identity(1)
+	return &tlsconf.Server{Node: cert, NodeALPNs: []string{alpn}}
+}
+
+// clientTLS is what the dialler does, for the peer's client.
+func clientTLS() *tls.Config {
+	cert, _ := identity(2)
+	_, server := identity(1)
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		Certificates:       []tls.Certificate{cert},
+		NextProtos:         []string{alpn},
+		InsecureSkipVerify: true, // VerifyConnection pins
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			if auth.CertificateKey(cs.PeerCertificates[0]) != server.Key() {
+				return errors.New("wrong key")
+			}
+			return nil
+		},
+	}
+}
+
+// alknetServer serves the bench protocol on a free port of loopback.
+func alknetServer(plain bool) (addr string, stop func(), err error) {
+	router := &core.Router{}
+	err = router.Register(core.HandlerFunc(alpn, func(ctx context.Context, conn core.Connection, _ *core.AuthContext) error {
+		for {
+			s, err := conn.AcceptStream(ctx)
+			if err != nil {
+				return err
+			}
+			go func() {
+				defer s.Close()
+				serveStream(s)
+			}()
+		}
+	}))
+	if err != nil {
+		return "", nil, err
+	}
+	cert, _ := identity(2)
+	client, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		return "", nil, err
+	}
+	store, err := config.NewStore(auth.Key{}, config.Dynamic{
+		Peers:  []auth.Peer{{Name: "client", Keys: []auth.Key{auth.CertificateKey(client)}}},
+		Limits: config.Limits{ConnsPerIdentity: 1 << 20},
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	e := &endpoint.Endpoint{Router: router, TLS: faces(), Identities: store, Changed: store.Changed, Limits: store.Limits, NoGRO: plain}
+	if err := e.Listen("127.0.0.1:0"); err != nil {
+		return "", nil, err
+	}
+	go e.Serve(context.Background())
+	return e.Addrs()[0], func() { e.Close() }, nil
+}
+
+type bareStream struct{ *quic.Stream }
+
+func (s bareStream) CloseWrite() error { return s.Stream.Close() }
+
+// bareServer is the same on quic-go alone.
+func bareServer() (addr string, stop func(), err error) {
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return "", nil, err
+	}
+	tr := &quic.Transport{Conn: udp}
+	ln, err := tr.Listen(faces().QUIC(), endpoint.QUICConfig())
+	if err != nil {
+		return "", nil, err
+	}
+	go func() {
+		for {
+			conn, err := ln.Accept(context.Background())
+			if err != nil {
+				return
+			}
+			go func() {
+				for {
+					s, err := conn.AcceptStream(context.Background())
+					if err != nil {
+						return
+					}
+					go func() {
+						defer s.CancelRead(0)
+						serveStream(bareStream{s})
+					}()
+				}
+			}()
+		}
+	}()
+	return udp.LocalAddr().String(), func() { tr.Close(); udp.Close() }, nil
+}
+
+// client is a connection of either kind.
+type client struct {
+	open  func() (stream, error)
+	close func()
+}
+
+// dialer makes connections to addr, each from a socket of its own.
+func dialer(alknet, plain bool, addr string) func() (client, error) {
+	if !alknet {
+		udpAddr, err := net.ResolveUDPAddr("udp", addr)
+		return func() (client, error) {
+			if err != nil {
+				return client{}, err
+			}
+			return dialBare(udpAddr)
+		}
+	}
+	cert, _ := identity(2)
+	_, server := identity(1)
+	d := &dial.Dialer{Certificate: &cert, NoGRO: plain}
+	target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", server, addr))
+	return func() (client, error) {
+		if err != nil {
+			return client{}, err
+		}
+		conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: dial.OnlyQUIC})
+		if err != nil {
+			return client{}, err
+		}
+		return client{
+			open:  func() (stream, error) { return conn.OpenStream(context.Background()) },
+			close: func() { conn.Close(core.CodeNone, "") },
+		}, nil
+	}
+}
+
+func dialBare(addr *net.UDPAddr) (client, error) {
+	udp, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		return client{}, err
+	}
+	tr := &quic.Transport{Conn: udp}
+	conn, err := tr.Dial(context.Background(), addr, clientTLS(), endpoint.QUICConfig())
+	if err != nil {
+		return client{}, err
+	}
+	return client{
+		open: func() (stream, error) {
+			s, err := conn.OpenStreamSync(context.Background())
+			return bareStream{s}, err
+		},
+		close: func() { conn.CloseWithError(0, ""); tr.Close(); udp.Close() },
+	}, nil
+}
+
+func server(alknet, plain bool) (string, func(), error) {
+	if alknet {
+		return alknetServer(plain)
+	}
+	return bareServer()
+}
+
+// stopwatch measures wall time and the process's CPU time.
+type stopwatch struct {
+	began time.Time
+	cpu   time.Duration
+}
+
+func startWatch() stopwatch { return stopwatch{time.Now(), ownCPU()} }
+
+func (w stopwatch) stop() (wall, cpu time.Duration) {
+	return time.Since(w.began), ownCPU() - w.cpu
+}
