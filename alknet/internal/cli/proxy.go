@@ -100,7 +100,7 @@ func (c *client) join(ctx context.Context, alpn string) error {
 		return c.explain(j.describe(err, info))
 	}
 	if info.Transport == dial.QUIC && j.peerEndedFirst(info.RTT) {
-		j.linger()
+		j.linger(ctx)
 	}
 	return nil
 }
@@ -275,8 +275,8 @@ func (j *joint) peerEndedFirst(rtt time.Duration) bool {
 	return j.receivedAll.Sub(j.sentAll) < rtt
 }
 
-func (j *joint) linger() {
-	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
+func (j *joint) linger(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lingerTime)
 	defer cancel()
 	core.Linger(ctx, j.conn)
 }

@@ -193,7 +193,7 @@ func quotable(s string) error {
 	if runtime.GOOS == "windows" {
 		bad = "\""
 	}
-	if strings.ContainsAny(s, bad) || s != printable(s) {
+	if strings.ContainsAny(s, bad) || strings.Contains(s, "${") || s != printable(s) {
 		return fmt.Errorf("%q cannot be written into ssh's configuration: move it to a path without quotes and backslashes", s)
 	}
 	return nil
