@@ -56,9 +56,13 @@ func (c *connection) serve(ctx context.Context) error {
 	err := c.accept(accepting, func(stream core.Stream) {
 		streams.Go(func() { c.serveStream(ctx, stream) })
 	})
+	if errors.Is(err, core.ErrConnectionClosed) {
+		streams.Wait() // one of them may know why
+		err = nil
+	}
 	var refusal *core.HandlerError
-	switch cause := context.Cause(accepting); {
-	case errors.As(cause, &refusal):
+	switch {
+	case errors.As(context.Cause(accepting), &refusal):
 		linger, cancel := context.WithTimeout(ctx, refusalLinger)
 		core.Linger(linger, c.conn)
 		cancel()
@@ -67,9 +71,7 @@ func (c *connection) serve(ctx context.Context) error {
 	case ctx.Err() != nil:
 		c.conn.Close(core.CodeShutdown, "the node stops")
 		err = ctx.Err()
-	case errors.Is(err, core.ErrConnectionClosed):
-		err = nil
-	default:
+	case err != nil:
 		c.conn.Close(core.CodeInternal, "internal error")
 	}
 	streams.Wait()

@@ -40,7 +40,7 @@ type process struct {
 	stdout   *os.File
 	stderr   *os.File
 
-	exited chan struct{} // closed when the process has been reaped
+	ended chan struct{} // closed when the process is reaped and its output has ended
 
 	mu     sync.Mutex // held while the group is signalled, so that its id is not reused
 	reaped bool
@@ -54,7 +54,7 @@ func startProcess(c command) (*process, error) {
 			return nil, fmt.Errorf("%s: command not found: %w", c.argv[0], fs.ErrNotExist)
 		}
 	}
-	p := &process{exited: make(chan struct{})}
+	p := &process{ended: make(chan struct{})}
 	p.cmd = &exec.Cmd{Path: path, Args: c.argv, Env: c.env, Dir: c.dir,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	var theirs []*os.File
@@ -82,13 +82,30 @@ func (p *process) openTerminal(req *terminalRequest) ([]*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open terminal: %w", err)
 	}
-	p.terminal = ours
+	if p.terminal, err = pollable(ours); err != nil {
+		return []*os.File{tty}, fmt.Errorf("open terminal: %w", err)
+	}
 	setTerminalModes(tty, req.Modes)
 	p.resize(req.Size)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
 	p.cmd.SysProcAttr.Setctty = true
 	p.cmd.Env = append(p.cmd.Env, "SSH_TTY="+tty.Name())
 	return []*os.File{tty}, nil
+}
+
+// pollable replaces f, which package pty made blocking, by a file whose Close
+// ends a Read in progress.
+func pollable(f *os.File) (*os.File, error) {
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 func (p *process) openPipes() (theirs []*os.File, err error) {
@@ -112,14 +129,19 @@ func (p *process) run(ch gossh.Channel) {
 	var input, output sync.WaitGroup
 	if p.terminal != nil {
 		input.Go(func() { io.Copy(p.terminal, ch) })
-		output.Go(func() { io.Copy(ch, p.terminal) })
+		output.Go(func() { p.copyTerminal(ch) })
 	} else {
 		input.Go(func() { io.Copy(p.stdin, ch); p.stdin.Close() })
 		output.Go(func() { copyOut(ch, p.stdout) })
 		output.Go(func() { copyOut(ch.Stderr(), p.stderr) })
 	}
-	p.wait()
+	p.awaitExit()
+	if p.terminal != nil {
+		p.terminal.SetReadDeadline(time.Unix(1, 0)) // others may keep it open for ever
+	}
 	output.Wait()
+	p.reap()
+	close(p.ended)
 	finish(ch, exitOf(p.cmd.ProcessState))
 	p.closeFiles()
 	input.Wait()
@@ -132,12 +154,44 @@ func copyOut(w io.Writer, pipe *os.File) {
 	pipe.Close()
 }
 
-func (p *process) wait() {
-	p.cmd.Wait()
+// terminalBuffer is more than what a kernel holds of a terminal's output.
+const terminalBuffer = 256 << 10
+
+// copyTerminal copies until the terminal is closed, or until the process has
+// exited and what it wrote before is copied.
+func (p *process) copyTerminal(w io.Writer) {
+	_, err := io.Copy(w, p.terminal)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	raw, err := p.terminal.SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := make([]byte, 32<<10)
+	for left := terminalBuffer; left > 0; {
+		n := 0
+		raw.Control(func(fd uintptr) { n, err = unix.Read(int(fd), buf) })
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+func (p *process) reap() {
 	p.mu.Lock()
-	p.reaped = true
-	p.mu.Unlock()
-	close(p.exited)
+	defer p.mu.Unlock()
+	if !p.reaped {
+		p.cmd.Wait()
+		p.reaped = true
+	}
 }
 
 // hangUp ends the process group: SIGHUP, and SIGKILL after killGrace or when
@@ -150,12 +204,11 @@ func (p *process) hangUp(ctx context.Context) {
 	grace := time.NewTimer(killGrace)
 	defer grace.Stop()
 	select {
-	case <-p.exited:
+	case <-p.ended:
 	case <-grace.C:
 	case <-ctx.Done():
 	}
 	p.kill(unix.SIGKILL)
-	<-p.exited
 	p.closeFiles()
 }
 
@@ -187,7 +240,17 @@ func (p *process) resize(size windowSize) error {
 	if p.terminal == nil {
 		return errors.ErrUnsupported
 	}
-	return pty.Setsize(p.terminal, &pty.Winsize{Rows: size.Rows, Cols: size.Columns, X: size.Width, Y: size.Height})
+	raw, err := p.terminal.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{
+			Row: size.Rows, Col: size.Columns, Xpixel: size.Width, Ypixel: size.Height,
+		})
+	})
+	return errors.Join(err, failed)
 }
 
 func (p *process) closeFiles() {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -34,11 +35,12 @@ type node struct {
 	log      *logBuffer
 	stop     context.CancelFunc
 
-	mu      sync.Mutex
-	tls     auth.Identity // what the outer handshake is said to have proved
-	tlsKey  auth.Key
-	prove   func(auth.Identity) error
-	results []error
+	ended chan error // what Dispatch returned, one for each connection
+
+	mu     sync.Mutex
+	tls    auth.Identity // what the outer handshake is said to have proved
+	tlsKey auth.Key
+	prove  func(auth.Identity) error
 }
 
 // newNode serves peers until the test ends. edit, if not nil, changes the
@@ -53,7 +55,7 @@ func newNode(t testing.TB, peers []auth.Peer, edit func(*ssh.Server)) *node {
 	check(t, err)
 	store, err := config.NewStore(auth.Ed25519Key(owner), config.Dynamic{Peers: peers})
 	check(t, err)
-	n := &node{t: t, store: store, hostKey: host.PublicKey(), log: &logBuffer{},
+	n := &node{t: t, store: store, hostKey: host.PublicKey(), log: &logBuffer{}, ended: make(chan error, 1024),
 		failures: config.NewFailures(store.Limits)}
 	n.server = &ssh.Server{
 		HostKeys:   []gossh.Signer{host},
@@ -89,9 +91,7 @@ func (n *node) listen() {
 				who := core.NewAuthContext(n.tls, n.tlsKey, ssh.ALPN, nc.RemoteAddr(), n.prove)
 				n.mu.Unlock()
 				err := router.Dispatch(ctx, core.NewStreamConn(nc, ssh.ALPN), who)
-				n.mu.Lock()
-				n.results = append(n.results, err)
-				n.mu.Unlock()
+				n.ended <- err
 			})
 		}
 	})
@@ -110,6 +110,12 @@ func (n *node) knownPeer(key auth.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.tls, n.tlsKey = id, key
+}
+
+func (n *node) onProve(f func(auth.Identity) error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.prove = f
 }
 
 func (n *node) client(signers ...gossh.Signer) *gossh.ClientConfig {
@@ -184,4 +190,11 @@ next:
 		found = append(found, line)
 	}
 	return found
+}
+
+func source(t *testing.T, hostport string) netip.Addr {
+	t.Helper()
+	ap, err := netip.ParseAddrPort(hostport)
+	check(t, err)
+	return ap.Addr()
 }

@@ -181,10 +181,13 @@ func (e *refusalError) Error() string {
 	return "this key " + e.what + " here: no scope of its peer entry covers it (" + e.scope + ")"
 }
 
-// deny says on stderr why, since a failed request carries no text.
+// deny says on stderr why, since a failed request carries no text. OpenSSH
+// drops output that it has not written when the failure comes, hence the
+// question before it, which every client answers (RFC 4254, section 5.4).
 func (s *session) deny(r *gossh.Request, scope, why string) {
 	s.refused(scope)
 	fmt.Fprintf(s.ch.Stderr(), "alknet: %s\r\n", why)
+	s.ch.SendRequest("keepalive@openssh.com", true, nil)
 	r.Reply(false, nil)
 }
 
