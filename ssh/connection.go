@@ -126,8 +126,8 @@ func (c *connection) handshake(ctx context.Context, stream core.Stream) (*login,
 			c.who.LogAttempt(s.Logger, "publickey", "", errBlocked)
 			return nil, nil, nil, errBlocked
 		}
-		if !s.beginHandshake() {
-			return nil, nil, nil, errCrowded
+		if err := s.beginHandshake(); err != nil {
+			return nil, nil, nil, err
 		}
 		defer s.endHandshake()
 	}

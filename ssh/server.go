@@ -218,18 +218,21 @@ func (s *Server) logout(l *login) {
 }
 
 // beginHandshake counts a handshake of a stranger.
-func (s *Server) beginHandshake() bool {
+func (s *Server) beginHandshake() error {
 	limit := s.MaxHandshakes
 	if limit == 0 {
 		limit = DefaultMaxHandshakes
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining || s.handshakes >= limit {
-		return false
+	switch {
+	case s.draining:
+		return errStopping
+	case s.handshakes >= limit:
+		return errCrowded
 	}
 	s.handshakes++
-	return true
+	return nil
 }
 
 func (s *Server) endHandshake() {
