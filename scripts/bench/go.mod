@@ -7,4 +7,10 @@ require (
 	github.com/quic-go/quic-go v0.64.1
 )
 
+require (
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
 replace github.com/alkdev/alknet/core => ../../core
