@@ -32,29 +32,40 @@ type live struct {
 	over   bool
 }
 
-// serve runs the handler of a connection whose handshake has finished.
-func (e *Endpoint) serve(conn core.Connection, transport string, prefix netip.Prefix) {
+// admit counts a connection whose handshake has finished and starts its handler
+// on a goroutine of its own: this one has a stack that cryptography has grown.
+// It ends what track began.
+func (e *Endpoint) admit(conn core.Connection, transport string, prefix netip.Prefix) {
 	l := &live{e: e, conn: conn, transport: transport, since: time.Now(), remote: conn.RemoteAddr(), prefix: prefix}
 	key := peerKey(conn.TLS())
 	id, idErr := e.identify(key)
 	if !e.ledger.add(id, prefix) {
 		e.handshakeFailed(transport, l.remote, errTooMany)
 		conn.Close(core.CodeLimit, "too many connections")
+		e.conns.Done()
 		return
 	}
 	l.who = id
 	e.register(l)
-	defer e.forget(l)
-	if l.recheck() != nil { // changed between identify and register
-		return
-	}
 	who := core.NewAuthContext(id, key, conn.ALPN(), l.remote, l.prove)
 	if !key.IsZero() {
 		who.LogAttempt(e.Logger, "tls", key.String(), idErr)
 	}
-	e.metrics().ConnectionOpened(transport, conn.ALPN())
-	e.Router.Dispatch(e.running, conn, who)
-	e.metrics().ConnectionClosed(transport, conn.ALPN(), time.Since(l.since))
+	if l.recheck() != nil { // changed between identify and register
+		e.forget(l)
+		e.conns.Done()
+		return
+	}
+	go l.run(who)
+}
+
+func (l *live) run(who *core.AuthContext) {
+	defer l.e.conns.Done()
+	defer l.e.forget(l)
+	m, alpn := l.e.metrics(), l.conn.ALPN()
+	m.ConnectionOpened(l.transport, alpn)
+	l.e.Router.Dispatch(l.e.running, l.conn, who)
+	m.ConnectionClosed(l.transport, alpn, time.Since(l.since))
 }
 
 func peerKey(state *tls.ConnectionState) auth.Key {

@@ -117,10 +117,7 @@ func (e *Endpoint) acceptQUIC(s *socket) {
 			quicconn.Dialed(qc).Close(codeStopping, reasonStopping)
 			continue
 		}
-		go func() {
-			defer e.conns.Done()
-			e.serve(quicconn.Accepted(qc), "quic", e.prefix(a.addr))
-		}()
+		go e.admit(quicconn.Accepted(qc), "quic", e.prefix(a.addr))
 	}
 }
 

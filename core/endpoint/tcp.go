@@ -70,7 +70,6 @@ func (e *Endpoint) admitTCP(s *socket, nc *net.TCPConn, settings *tls.Config) {
 		return
 	}
 	go func() {
-		defer e.conns.Done()
 		tc, err := e.handshakeTCP(nc, settings)
 		e.gate.leave()
 		e.ledger.endHandshake(prefix)
@@ -79,6 +78,7 @@ func (e *Endpoint) admitTCP(s *socket, nc *net.TCPConn, settings *tls.Config) {
 				e.handshakeFailed("tcp", nc.RemoteAddr(), err)
 			}
 			nc.Close()
+			e.conns.Done()
 			return
 		}
 		alpn := tc.ConnectionState().NegotiatedProtocol
@@ -87,9 +87,10 @@ func (e *Endpoint) admitTCP(s *socket, nc *net.TCPConn, settings *tls.Config) {
 			alpn = s.defaultALPN
 		case tlsconf.ACMEProtocol:
 			tc.Close()
+			e.conns.Done()
 			return
 		}
-		e.serve(core.NewStreamConn(tc, alpn), "tcp", prefix)
+		e.admit(core.NewStreamConn(tc, alpn), "tcp", prefix)
 	}()
 }
 
