@@ -30,8 +30,11 @@ func (n *Node) openACME() error {
 		Email:     c.Email,
 		Logger:    n.log,
 	}
+	if n.settings.ReachableOn443() {
+		config.Challenges = append(config.Challenges, acme.TLSALPN01)
+	}
 	if c.HTTPListen != "" {
-		config.Challenges = []acme.Challenge{acme.HTTP01}
+		config.Challenges = append(config.Challenges, acme.HTTP01)
 		if n.redirect, err = net.Listen("tcp", c.HTTPListen); err != nil {
 			return fmt.Errorf("listen for HTTP-01 on %s: %w: correct acme.http_listen", c.HTTPListen, err)
 		}

@@ -34,6 +34,9 @@ func (n *Node) Reload() (needsRestart []string, err error) {
 	if err := n.store.Swap(dynamic(s, book)); err != nil {
 		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
 	}
+	if n.acme != nil {
+		n.acme.Retry()
+	}
 	n.log.Info("configuration reloaded")
 	return n.changedStatics(s), nil
 }

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -222,19 +223,19 @@ func (s *Settings) check() error {
 // checkACME refuses a configuration under which no authority could ever reach
 // the node (RFC 8737, section 3: TLS-ALPN-01 comes to port 443).
 func (s *Settings) checkACME() error {
-	a := s.ACME
-	if len(a.Domains) == 0 {
+	if len(s.ACME.Domains) == 0 || s.ACME.HTTPListen != "" || s.ReachableOn443() {
 		return nil
-	}
-	if a.Forwarded || a.HTTPListen != "" {
-		return nil
-	}
-	for _, l := range s.Listen {
-		if _, port, _ := net.SplitHostPort(l); port == "443" {
-			return nil
-		}
 	}
 	return errors.New("acme: the authority connects to port 443: listen on :443, set acme.forwarded = true if port 443 is forwarded here, or set acme.http_listen = \":80\"")
+}
+
+// ReachableOn443 reports whether an authority's connection to port 443 arrives
+// here, by what the owner says.
+func (s *Settings) ReachableOn443() bool {
+	return s.ACME.Forwarded || slices.ContainsFunc(s.Listen, func(addr string) bool {
+		_, port, _ := net.SplitHostPort(addr)
+		return port == "443"
+	})
 }
 
 // Config is the form that core/config takes.
