@@ -70,7 +70,8 @@ func (n *Node) change(c peerbook.Change) error {
 	}
 	d := n.store.Dynamic()
 	d.Peers, d.Tokens = book.Peers, book.Tokens
-	if err := d.Validate(); err != nil {
+	// As Swap will: Validate alone does not know the node's own key.
+	if _, err := config.NewStore(n.ID().Key(), d); err != nil {
 		return err
 	}
 	if err := book.Save(n.dir.Peers()); err != nil {

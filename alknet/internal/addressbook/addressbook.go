@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -27,25 +28,46 @@ type file struct {
 	Nodes map[string]string `toml:"nodes"`
 }
 
+// maxFile bounds what is read, in bytes.
+const maxFile = 1 << 20
+
 const header = "# Saved nodes. Written by 'alknet node'.\n\n"
 
 // Load reads the file; one that does not exist is an empty book.
 func Load(path string) (Book, error) {
-	raw, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Book{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read saved nodes: %w", err)
 	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read saved nodes: %w", err)
+	}
+	if len(raw) > maxFile {
+		return nil, fmt.Errorf("%s has more than %d bytes: correct the file or remove it", path, maxFile)
+	}
+	return Parse(raw, path)
+}
+
+// Parse reads the file's text; name is for errors.
+func Parse(raw []byte, name string) (Book, error) {
 	var f file
 	dec := toml.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
-		return nil, fmt.Errorf("%s: %w: correct the file or remove it", path, err)
+		return nil, fmt.Errorf("%s: %w: correct the file or remove it", name, err)
 	}
 	if f.Nodes == nil {
 		f.Nodes = map[string]string{}
+	}
+	for saved := range f.Nodes {
+		if err := auth.CheckName(saved); err != nil {
+			return nil, fmt.Errorf("%s: name %q: %w: correct the file or remove it", name, saved, err)
+		}
 	}
 	return f.Nodes, nil
 }

@@ -116,6 +116,7 @@ func unknownCommand(cmd *cobra.Command, a []string) error {
 	if len(a) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(a[0]); len(near) > 0 {
 		return usagef("unknown command %q: did you mean '%s %s'?", a[0], cmd.CommandPath(), near[0])
 	}

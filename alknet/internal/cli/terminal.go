@@ -25,20 +25,26 @@ func isTerminal(v any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// terminal opens what a person can be asked on: standard input if that is a
-// terminal, else the terminal that the program was started from. Where standard
-// error goes elsewhere, nobody would see the question.
+// terminal opens what a person can be asked on: the terminal that the program
+// was started from, whatever standard input is, else standard input if that is
+// one.
 func (e *env) terminal() (tty *os.File, done func(), err error) {
-	if !isTerminal(e.stderr) {
-		return nil, nil, errNoTerminal
+	if tty, err = openTerminal(); err == nil {
+		return tty, func() { tty.Close() }, nil
 	}
 	if isTerminal(e.stdin) {
 		return e.stdin.(*os.File), func() {}, nil
 	}
-	if tty, err = openTerminal(); err != nil {
-		return nil, nil, errNoTerminal
+	return nil, nil, errNoTerminal
+}
+
+// ask shows a question where the person looks.
+func (e *env) ask(tty *os.File, question string) {
+	if isTerminal(e.stderr) {
+		fmt.Fprint(e.stderr, question)
+		return
 	}
-	return tty, func() { tty.Close() }, nil
+	fmt.Fprint(tty, question)
 }
 
 // askSecret reads a line without showing it.
@@ -48,11 +54,12 @@ func (e *env) askSecret(ctx context.Context, question string) (string, error) {
 		return "", err
 	}
 	defer done()
-	before, err := term.GetState(int(tty.Fd()))
+	fd := int(tty.Fd())
+	before, err := term.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("read from the terminal: %w", err)
 	}
-	fmt.Fprint(e.stderr, question)
+	e.ask(tty, question)
 	type answer struct {
 		text []byte
 		err  error
@@ -61,19 +68,19 @@ func (e *env) askSecret(ctx context.Context, question string) (string, error) {
 	// A read from a terminal cannot be interrupted. After Ctrl-C the goroutine
 	// waits on, and ends with the program, which ends for the same reason.
 	go func() {
-		text, err := term.ReadPassword(int(tty.Fd()))
+		text, err := term.ReadPassword(fd)
 		answered <- answer{text, err}
 	}()
 	select {
 	case a := <-answered:
-		fmt.Fprintln(e.stderr)
+		e.ask(tty, "\n")
 		if a.err != nil {
 			return "", fmt.Errorf("read from the terminal: %w", a.err)
 		}
 		return string(a.text), nil
 	case <-ctx.Done():
-		term.Restore(int(tty.Fd()), before)
-		fmt.Fprintln(e.stderr)
+		term.Restore(fd, before)
+		e.ask(tty, "\n")
 		return "", context.Cause(ctx)
 	}
 }
@@ -85,7 +92,7 @@ func (e *env) confirm(question string) (bool, error) {
 		return false, err
 	}
 	defer done()
-	fmt.Fprint(e.stderr, question+" [y/N] ")
+	e.ask(tty, question+" [y/N] ")
 	line, err := bufio.NewReader(io.LimitReader(tty, maxSecret)).ReadString('\n')
 	if err != nil && line == "" {
 		return false, fmt.Errorf("read from the terminal: %w", err)

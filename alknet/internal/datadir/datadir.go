@@ -144,5 +144,17 @@ func (d Dir) Lock() (unlock func() error, err error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: %w: stop the node that runs there ('alknet stop'), or choose another directory with --data", d.path, ErrLocked)
 	}
+	d.sweep()
 	return l.Close, nil
+}
+
+// sweep removes what a crash left of files that only the holder of the lock
+// writes.
+func (d Dir) sweep() {
+	for _, name := range []string{"version", "config.toml", "peers.toml"} {
+		left, _ := filepath.Glob(temporary(d.File(name)))
+		for _, path := range left {
+			os.Remove(path)
+		}
+	}
 }

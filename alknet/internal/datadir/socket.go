@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 )
 
@@ -20,17 +21,23 @@ func (d Dir) Socket() string {
 		return p
 	}
 	sum := sha256.Sum256([]byte(d.path))
-	return filepath.Join(runtimeDir(), "alknet-"+hex.EncodeToString(sum[:8]), "admin.sock")
+	return filepath.Join(runtimeDir()+hex.EncodeToString(sum[:8]), "admin.sock")
 }
 
+// runtimeDir is the start of the folder's path. It does not depend on the
+// environment, so that a service and a shell find the same.
 func runtimeDir() string {
 	uid := strconv.Itoa(os.Getuid())
 	if p := filepath.Join("/run/user", uid); isDir(p) {
-		return p
+		return filepath.Join(p, "alknet-")
 	}
-	// A shared folder: whoever uses the socket checks that its parent is
-	// theirs and closed to others.
-	return filepath.Join(os.TempDir(), "alknet-"+uid)
+	shared := "/tmp"
+	if runtime.GOOS == "windows" {
+		shared = os.TempDir()
+	}
+	// Others cannot rename a folder of ours there (the sticky bit), and
+	// whoever uses the socket checks that the folder is ours and closed.
+	return filepath.Join(shared, "alknet-"+uid+"-")
 }
 
 func isDir(path string) bool {

@@ -11,7 +11,7 @@ import (
 // the new content is there, whole.
 func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	tmp, err := os.CreateTemp(dir, filepath.Base(temporary(path)))
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -38,6 +38,12 @@ func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// temporary is the pattern of the names under which path is written.
+func temporary(path string) string {
+	dir, name := filepath.Split(path)
+	return filepath.Join(dir, "."+name+".*")
 }
 
 func syncDir(dir string) error {

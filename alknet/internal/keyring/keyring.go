@@ -28,7 +28,7 @@ type Prompt func(ctx context.Context) (string, error)
 
 // ErrNeedsPassphrase says that the vault is sealed by a passphrase and nobody
 // is there to give it.
-var ErrNeedsPassphrase = errors.New("the vault is sealed by a passphrase: run this on a terminal, or start the node first")
+var ErrNeedsPassphrase = errors.New("the vault is sealed by a passphrase: run this on a terminal, give --passphrase-file, or start the node first")
 
 // Open opens the vault of a data directory that is set up. prompt may be nil.
 func Open(ctx context.Context, d datadir.Dir, prompt Prompt) (*Keys, error) {

@@ -103,6 +103,9 @@ type NewToken struct {
 
 // Apply edits the book. An error leaves it as it was.
 func (b *Book) Apply(c Change, now time.Time) error {
+	if n := c.fields(); n != 1 {
+		return fmt.Errorf("a change of %d things: one change at a time", n)
+	}
 	switch {
 	case c.AddPeer != nil:
 		return b.addPeer(*c.AddPeer, now)
@@ -117,7 +120,16 @@ func (b *Book) Apply(c Change, now time.Time) error {
 	case c.RemoveToken != "":
 		return b.removeToken(c.RemoveToken)
 	}
-	return errors.New("empty change")
+	return nil
+}
+
+func (c Change) fields() (n int) {
+	for _, set := range []bool{c.AddPeer != nil, c.RemovePeer != nil, c.EnablePeer != "", c.DisablePeer != "", c.AddToken != nil, c.RemoveToken != ""} {
+		if set {
+			n++
+		}
+	}
+	return n
 }
 
 // Peer finds a peer by name.
@@ -211,9 +223,11 @@ func (b *Book) addToken(n NewToken, now time.Time) error {
 	return nil
 }
 
+// removeToken takes the token of that name, else those of that public id.
 func (b *Book) removeToken(which string) error {
+	named := slices.ContainsFunc(b.Tokens, func(t auth.Token) bool { return t.Name == which })
 	before := len(b.Tokens)
-	b.Tokens = slices.DeleteFunc(b.Tokens, func(t auth.Token) bool { return t.Name == which || t.ID == which })
+	b.Tokens = slices.DeleteFunc(b.Tokens, func(t auth.Token) bool { return t.Name == which || !named && t.ID == which })
 	if len(b.Tokens) == before {
 		return fmt.Errorf("%q: %w: see 'alknet token list'", which, ErrNoToken)
 	}
