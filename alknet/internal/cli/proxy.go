@@ -99,8 +99,8 @@ func (c *client) join(ctx context.Context, alpn string) error {
 	if err := j.run(ctx); err != nil {
 		return c.explain(j.describe(err, info))
 	}
-	if info.Transport == dial.QUIC && j.peerEndedFirst(info.RTT) {
-		j.linger(ctx)
+	if info.Transport == dial.QUIC {
+		j.linger(ctx, info.RTT)
 	}
 	return nil
 }
@@ -108,8 +108,13 @@ func (c *client) join(ctx context.Context, alpn string) error {
 // copyBuffer is what one read takes at most, in bytes.
 const copyBuffer = 256 << 10
 
-// lingerTime bounds the wait for a peer to take what was sent last.
-const lingerTime = 2 * time.Second
+const (
+	// lingerTime bounds the wait for a peer to take what was sent last.
+	lingerTime = 2 * time.Second
+	// handshakeWork is how much of a round trip that was measured in a handshake
+	// may have been computing.
+	handshakeWork = 2 * time.Millisecond
+)
 
 // joint is one stream and what it is joined to.
 type joint struct {
@@ -121,6 +126,7 @@ type joint struct {
 
 	copies      sync.WaitGroup // both directions; wait only if in can be interrupted
 	answered    atomic.Bool    // something was received
+	lastWrite   time.Time      // owned by upload until it has ended
 	sentAll     time.Time
 	receivedAll time.Time
 }
@@ -198,9 +204,12 @@ func (j *joint) upload() error {
 	for {
 		n, err := j.in.Read(buf)
 		if n > 0 {
-			if _, werr := j.stream.Write(buf[:n]); over(werr) {
+			_, werr := j.stream.Write(buf[:n])
+			j.lastWrite = time.Now()
+			if over(werr) {
 				return nil
-			} else if werr != nil {
+			}
+			if werr != nil {
 				return werr
 			}
 		}
@@ -269,14 +278,18 @@ func (j *joint) describe(err error, info dial.Info) error {
 	return fmt.Errorf("%s stream: %w", info.ALPN, err)
 }
 
-// peerEndedFirst reports whether the peer ended its direction before it can
-// have seen the end of this one. What was sent may be on its way still then.
-func (j *joint) peerEndedFirst(rtt time.Duration) bool {
-	return j.receivedAll.Sub(j.sentAll) < rtt
-}
-
-func (j *joint) linger(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lingerTime)
+// linger gives a peer that ended its direction first the time to take what it
+// cannot have seen by then, since closing a QUIC connection drops data that is
+// on its way, the end of the stream included.
+func (j *joint) linger(ctx context.Context, rtt time.Duration) {
+	wait := 2*rtt + 10*time.Millisecond
+	switch {
+	case j.receivedAll.Sub(j.lastWrite) < rtt-handshakeWork, j.receivedAll.Before(j.lastWrite):
+		wait = lingerTime
+	case j.sentAll.Before(j.receivedAll):
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(wait, lingerTime))
 	defer cancel()
 	core.Linger(ctx, j.conn)
 }
