@@ -149,7 +149,7 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 	if !t.After(now) {
 		return time.Time{}, usagef("--expires %q is not in the future", text)
 	}
-	if t.Year() > 9999 {
+	if t.UTC().Year() > 9999 {
 		return time.Time{}, usagef("--expires %q is beyond the year 9999: leave it out for never", text)
 	}
 	return t.UTC().Truncate(time.Second), nil
