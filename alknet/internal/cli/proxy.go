@@ -108,13 +108,9 @@ func (c *client) join(ctx context.Context, alpn string) error {
 // copyBuffer is what one read takes at most, in bytes.
 const copyBuffer = 256 << 10
 
-const (
-	// lingerTime bounds the wait for a peer to take what was sent last.
-	lingerTime = 2 * time.Second
-	// handshakeWork is how much of a round trip that was measured in a handshake
-	// may have been computing.
-	handshakeWork = 2 * time.Millisecond
-)
+// handshakeWork is how much of a round trip that was measured in a handshake may
+// have been computing.
+const handshakeWork = 2 * time.Millisecond
 
 // joint is one stream and what it is joined to.
 type joint struct {
@@ -126,7 +122,8 @@ type joint struct {
 
 	copies      sync.WaitGroup // both directions; wait only if in can be interrupted
 	answered    atomic.Bool    // something was received
-	lastWrite   time.Time      // owned by upload until it has ended
+	lastWrite   time.Time      // owned by upload until it has ended, as is unwanted
+	unwanted    bool           // the peer takes nothing more
 	sentAll     time.Time
 	receivedAll time.Time
 }
@@ -206,21 +203,31 @@ func (j *joint) upload() error {
 		if n > 0 {
 			_, werr := j.stream.Write(buf[:n])
 			j.lastWrite = time.Now()
-			if over(werr) {
-				return nil
-			}
 			if werr != nil {
-				return werr
+				return j.refused(werr)
 			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
+			// An empty write tells whether the peer reads at all.
+			if _, werr := j.stream.Write(nil); werr != nil {
+				return j.refused(werr)
+			}
 			return j.stream.CloseWrite()
 		case err != nil:
 			j.stream.CancelWrite(core.CodeInternal)
 			return &localError{"read input", err}
 		}
 	}
+}
+
+// refused is what a failed write means for the upload.
+func (j *joint) refused(err error) error {
+	if over(err) {
+		j.unwanted = true
+		return nil
+	}
+	return err
 }
 
 func (j *joint) download() error {
@@ -282,14 +289,18 @@ func (j *joint) describe(err error, info dial.Info) error {
 // cannot have seen by then, since closing a QUIC connection drops data that is
 // on its way, the end of the stream included.
 func (j *joint) linger(ctx context.Context, rtt time.Duration) {
-	wait := 2*rtt + 10*time.Millisecond
+	var wait time.Duration
 	switch {
-	case j.receivedAll.Sub(j.lastWrite) < rtt-handshakeWork, j.receivedAll.Before(j.lastWrite):
-		wait = lingerTime
+	case j.unwanted:
+		return
+	case j.receivedAll.Sub(j.lastWrite) < max(0, rtt-handshakeWork):
+		wait = 8*rtt + 200*time.Millisecond // room for losses
 	case j.sentAll.Before(j.receivedAll):
 		return
+	default:
+		wait = 2*rtt + 10*time.Millisecond // the end alone
 	}
-	ctx, cancel := context.WithTimeout(ctx, min(wait, lingerTime))
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	core.Linger(ctx, j.conn)
 }
