@@ -87,9 +87,10 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
-// oneLine keeps an error on the one line that scripts expect.
+// oneLine keeps an error on the one line that scripts expect, and what another
+// node has put into it off the terminal.
 func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
 // args makes cobra's argument checks usage errors.
