@@ -110,7 +110,13 @@ func h2Header(path string) []byte {
 func TestContinuationFlood_CVE_2023_45288(t *testing.T) {
 	n := start(t, &alkhttp.Server{})
 	c := n.dial("h2")
-	go io.Copy(io.Discard, c)
+	// What is sent after the server's end is dropped unread, for the two
+	// seconds that a connection lingers.
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		io.Copy(io.Discard, c)
+	}()
 	io.WriteString(c, http2.ClientPreface)
 	fr := http2.NewFramer(c, nil)
 	fr.WriteSettings()
@@ -124,6 +130,11 @@ func TestContinuationFlood_CVE_2023_45288(t *testing.T) {
 	for sent := 0; sent < most; sent += buf.Len() {
 		if err := fr.WriteContinuation(1, false, buf.Bytes()); err != nil {
 			return
+		}
+		select {
+		case <-ended:
+			return
+		default:
 		}
 	}
 	t.Errorf("%d bytes of CONTINUATION were taken", most)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"github.com/quic-go/quic-go"
@@ -140,7 +141,8 @@ func reason(err error) string {
 		return reasonLimit
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return reasonTimeout
-	case errors.As(err, &transport) && transport.ErrorCode == noApplicationProtocol:
+	case errors.As(err, &transport) && transport.ErrorCode == noApplicationProtocol,
+		strings.Contains(err.Error(), "unsupported application protocols"): // crypto/tls has no type for it
 		return reasonProtocol
 	}
 	return reasonTLS
