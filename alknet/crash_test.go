@@ -16,6 +16,14 @@ import (
 	"github.com/alkdev/alknet/alknet/internal/settings"
 )
 
+// rounds is fewer where the program runs ten times as slow and is no other one.
+func rounds(n int) int {
+	if raceDetector {
+		return n / 6
+	}
+	return n
+}
+
 // killed runs the program and kills it after that time, unless it ends before.
 // It reports whether the program said that it was done.
 func killed(t *testing.T, after time.Duration, args ...string) bool {
@@ -52,7 +60,7 @@ func TestKilledChanges(t *testing.T) {
 	}
 	after := span(t, add(0)...)
 	acknowledged, torn := map[string]bool{"p0": true}, 0
-	for n := 1; n <= 60; n++ {
+	for n := 1; n <= rounds(60); n++ {
 		if killed(t, after(), add(n)...) {
 			acknowledged[fmt.Sprintf("p%d", n)] = true
 		} else {
@@ -68,7 +76,7 @@ func TestKilledChanges(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of 60 were killed before their end", torn)
+	t.Logf("%d of %d were killed before their end", torn, rounds(60))
 	if out, err := exec.Command("alknet", append(add(61), "--json")...).CombinedOutput(); err != nil {
 		t.Fatalf("the next change: %v: %s", err, out)
 	}
@@ -83,7 +91,7 @@ func TestKilledChanges(t *testing.T) {
 func TestKilledInit(t *testing.T) {
 	top := t.TempDir()
 	after := span(t, "init", "--data", filepath.Join(top, "whole"))
-	for n := range 40 {
+	for n := range rounds(42) {
 		d, err := datadir.At(filepath.Join(top, fmt.Sprint(n)))
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -61,6 +62,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ALKNET_DATA", filepath.Join(env.WorkDir, "data"))
 			env.Values[nodesKey{}] = map[string]*served{}
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "race" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return raceDetector, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":   code,

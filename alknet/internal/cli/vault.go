@@ -88,8 +88,10 @@ func (e *env) reseal(cmd *cobra.Command, to func(now vault.SealKind) (vault.Seal
 		return err
 	}
 	// Before a new passphrase is asked for, the old one must be right.
-	if err := vault.New().Open(d.Vault(), from); err != nil {
-		return err
+	if kind == vault.SealedByPassphrase && e.passphraseFile == "" {
+		if err := vault.New().Open(d.Vault(), from); err != nil {
+			return err
+		}
 	}
 	seal, err := to(kind)
 	if err != nil {
