@@ -15,13 +15,21 @@ import (
 // fileVersion is the version of the JSON document inside the age file.
 const fileVersion = 1
 
-// document is the plaintext of a vault file.
+// document is the plaintext of a vault file. The seed follows from the two
+// above it; it is kept because deriving it costs more than all else that a
+// command does before its first packet (docs/decisions/0010).
 type document struct {
 	Version    int        `json:"version"`
 	Mnemonic   secretText `json:"mnemonic"`
 	Passphrase secretText `json:"passphrase,omitempty"`
+	Seed       []byte     `json:"seed,omitempty"`
 	Created    time.Time  `json:"created"`
 }
+
+var (
+	errWords    = errors.New("the recovery words in it are wrong")
+	errSeedSize = errors.New("the seed in it has the wrong size")
+)
 
 // secretText is text in a slice, which can be wiped.
 type secretText []byte
@@ -151,10 +159,16 @@ func (v *Vault) plaintext() ([]byte, error) {
 	if v.held == nil {
 		return nil, ErrLocked
 	}
-	return json.Marshal(document{fileVersion, v.held.phrase, v.held.passphrase, v.held.created.UTC().Truncate(time.Second)})
+	return json.Marshal(document{
+		Version:    fileVersion,
+		Mnemonic:   v.held.phrase,
+		Passphrase: v.held.passphrase,
+		Seed:       v.held.seed,
+		Created:    v.held.created.UTC().Truncate(time.Second),
+	})
 }
 
-// decodeDocument returns a secret without its seed.
+// decodeDocument returns a secret, without its seed if the file has none.
 func decodeDocument(plaintext []byte) (*secret, error) {
 	var head struct {
 		Version int `json:"version"`
@@ -174,8 +188,15 @@ func decodeDocument(plaintext []byte) (*secret, error) {
 	canonical, err := bip39.Parse(string(d.Mnemonic))
 	clear(d.Mnemonic)
 	if err != nil {
-		clear(d.Passphrase)
-		return nil, fmt.Errorf("%w (the recovery words in it are wrong)", ErrDamaged)
+		err = errWords
 	}
-	return &secret{phrase: canonical, passphrase: d.Passphrase, created: d.Created}, nil
+	if err == nil && len(d.Seed) != 0 && len(d.Seed) != bip39.SeedSize {
+		err = errSeedSize
+	}
+	if err != nil {
+		clear(d.Passphrase)
+		clear(d.Seed)
+		return nil, fmt.Errorf("%w (%v)", ErrDamaged, err)
+	}
+	return &secret{seed: d.Seed, phrase: canonical, passphrase: d.Passphrase, created: d.Created}, nil
 }

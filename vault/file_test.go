@@ -2,7 +2,9 @@ package vault_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -218,6 +220,7 @@ func TestUnusableContent(t *testing.T) {
 		{"newer", `{"version":2,"shares":[]}`, vault.ErrNewer},
 		{"unknown field", `{"version":1,"mnemonic":"` + phrase + `","x":1}`, vault.ErrDamaged},
 		{"wrong words", `{"version":1,"mnemonic":"` + phrase + ` about","created":"2026-01-01T00:00:00Z"}`, vault.ErrDamaged},
+		{"seed of another size", `{"version":1,"mnemonic":"` + phrase + `","seed":"AAAA"}`, vault.ErrDamaged},
 		{"minimal", `{"version":1,"mnemonic":"` + phrase + `"}`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -351,6 +354,31 @@ func tool(t *testing.T, name string) string {
 	return ""
 }
 
+// A seed that does not follow from the words would make a backup of the words
+// worthless.
+func TestWordsOfAnotherSeed(t *testing.T) {
+	dir := t.TempDir()
+	key, path := filepath.Join(dir, "key"), filepath.Join(dir, "vault.age")
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, key, []byte(id.String()), 0o600)
+	var sealed bytes.Buffer
+	w, err := age.Encrypt(&sealed, id.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(w, `{"version":1,"mnemonic":%q,"seed":%q}`, phrase, base64.StdEncoding.EncodeToString(make([]byte, 64)))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, sealed.Bytes(), 0o600)
+	if _, err := open(t, path, vault.KeyFile(key)).Words(); !errors.Is(err, vault.ErrDamaged) {
+		t.Errorf("error = %v, want ErrDamaged", err)
+	}
+}
+
 func TestStockAgeOpensKeyFileVault(t *testing.T) {
 	ageTool := tool(t, "age")
 	dir := t.TempDir()
@@ -362,7 +390,7 @@ func TestStockAgeOpensKeyFileVault(t *testing.T) {
 	if err != nil {
 		t.Fatalf("age: %v\n%s", err, out)
 	}
-	if !bytes.HasPrefix(out, []byte(`{"version":1,"mnemonic":"`+phrase+`","passphrase":"TREZOR","created":"`)) {
+	if !bytes.HasPrefix(out, []byte(`{"version":1,"mnemonic":"`+phrase+`","passphrase":"TREZOR","seed":"xVJXw2DA`)) {
 		t.Errorf("age printed %s", out)
 	}
 	// And the other way round: age seals, the vault opens.

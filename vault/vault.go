@@ -3,6 +3,7 @@ package vault
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,7 +28,7 @@ type Vault struct {
 	cache keyCache
 }
 
-// A secret is what an unlocked vault holds. Its seed is never written to disk.
+// A secret is what an unlocked vault holds.
 type secret struct {
 	seed       []byte
 	phrase     []byte
@@ -93,12 +94,14 @@ func (v *Vault) unlock(s *secret) error {
 		s.wipe()
 		return ErrUnlocked
 	}
-	seed, err := bip39.Seed(string(s.phrase), string(s.passphrase))
-	if err != nil {
-		s.wipe()
-		return err
+	if s.seed == nil {
+		seed, err := bip39.Seed(string(s.phrase), string(s.passphrase))
+		if err != nil {
+			s.wipe()
+			return err
+		}
+		s.seed = seed
 	}
-	s.seed = seed
 	v.held = s
 	return nil
 }
@@ -126,12 +129,21 @@ func (v *Vault) Unlocked() bool {
 // Words returns a copy of the recovery words, for a backup. Anyone who has
 // them (and the BIP-39 passphrase, if one was used) is this node.
 //
-// It returns ErrLocked.
+// It returns ErrLocked, or ErrDamaged if the words are not those of the keys
+// in use.
 func (v *Vault) Words() (*Mnemonic, error) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if v.held == nil {
 		return nil, ErrLocked
+	}
+	seed, err := bip39.Seed(string(v.held.phrase), string(v.held.passphrase))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(seed)
+	if subtle.ConstantTimeCompare(seed, v.held.seed) != 1 {
+		return nil, fmt.Errorf("export words: %w (the seed in the vault file is not that of its words)", ErrDamaged)
 	}
 	return newMnemonic(v.held.phrase), nil
 }
