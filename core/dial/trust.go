@@ -47,21 +47,22 @@ func (p *policy) decide(cs tls.ConnectionState) (verdict, error) {
 	if key.IsZero() {
 		return verdict{}, fmt.Errorf("%w: the key in the server's certificate is unusable", ErrNotTrusted)
 	}
+	want := p.known.Pin
+	if want.IsZero() && !p.known.CA {
+		want = p.known.TOFU
+	}
+	if key == want {
+		return verdict{trust: TrustKnown, key: key}, nil // without reading the system's authorities
+	}
 	caErr := p.verifyCA(cs.PeerCertificates)
 	if caErr == nil {
 		return verdict{trust: TrustCA, key: key}, nil
 	}
-	want := p.known.TOFU
-	if !p.known.Pin.IsZero() {
-		want = p.known.Pin
-	} else if p.known.CA {
+	if p.known.CA && want.IsZero() {
 		return verdict{}, &DowngradeError{Target: p.target, File: p.file, Got: key, Err: caErr}
 	}
-	switch want {
-	case auth.Key{}:
+	if want.IsZero() {
 		return verdict{key: key, ca: caErr}, nil
-	case key:
-		return verdict{trust: TrustKnown, key: key}, nil
 	}
 	return verdict{}, &KeyChangedError{Target: p.target, File: p.file, Want: want, Got: key}
 }
