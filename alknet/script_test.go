@@ -254,7 +254,7 @@ func openSession(ctx context.Context, dir, node string) error {
 	if err != nil {
 		return err
 	}
-	conn, _, err := (&dial.Dialer{Certificate: &cert}).Dial(ctx, dial.Request{Target: target, ALPN: "alknet/ssh"})
+	conn, _, err := (&dial.Dialer{Certificate: func(context.Context) (*tls.Certificate, error) { return &cert, nil }}).Dial(ctx, dial.Request{Target: target, ALPN: "alknet/ssh"})
 	if err != nil {
 		return err
 	}

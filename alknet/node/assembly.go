@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"path/filepath"
@@ -83,7 +84,7 @@ func (n *Node) assemble() error {
 		NoGRO:             n.settings.Transport.GRO != nil && !*n.settings.Transport.GRO,
 	}
 	n.dialer = &dial.Dialer{
-		Certificate: &nodeCertificate,
+		Certificate: func(context.Context) (*tls.Certificate, error) { return &nodeCertificate, nil },
 		KnownNodes:  &dial.KnownNodes{Path: n.dir.KnownNodes()},
 	}
 	return nil

@@ -26,9 +26,11 @@ const maxAddresses = 8
 // nothing beyond its own life and refuses first contact. Its fields are frozen
 // at the first Dial; its methods may be called concurrently.
 type Dialer struct {
-	// Certificate is shown to servers that ask for one, after they have
-	// proved who they are. nil: none is shown.
-	Certificate *tls.Certificate
+	// Certificate is asked for the certificate to show, in the middle of a
+	// handshake with a server that wants one and has proved who it is; so it
+	// may still be on its way when the dial begins. Its error fails the dial.
+	// nil: none is shown.
+	Certificate func(context.Context) (*tls.Certificate, error)
 
 	// RootCAs are the authorities for names. nil: those of the system.
 	RootCAs *x509.CertPool

@@ -2,7 +2,7 @@
 // TLS over TCP, and lets nobody pass for the node that was meant.
 //
 //	d := dial.Dialer{
-//		Certificate: &nodeCertificate,
+//		Certificate: func(context.Context) (*tls.Certificate, error) { return &nodeCertificate, nil },
 //		KnownNodes:  &dial.KnownNodes{Path: "known_nodes"},
 //	}
 //	target, err := dial.ParseTarget("node.example")

@@ -315,7 +315,7 @@ func (s *server) named(host string) dial.Target {
 func newDialer(t testing.TB, me node) *dial.Dialer {
 	t.Helper()
 	return &dial.Dialer{
-		Certificate: &me.cert,
+		Certificate: func(context.Context) (*tls.Certificate, error) { return &me.cert, nil },
 		RootCAs:     x509.NewCertPool(),
 		KnownNodes:  &dial.KnownNodes{Path: filepath.Join(t.TempDir(), "known_nodes")},
 		Lookup: func(context.Context, string) ([]netip.Addr, error) {

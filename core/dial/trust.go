@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -19,7 +20,7 @@ type policy struct {
 	known  Known
 	file   string // of known, for messages
 	roots  *x509.CertPool
-	own    *tls.Certificate // may be nil
+	own    func(context.Context) (*tls.Certificate, error) // may be nil
 }
 
 // verdict is the outcome of one handshake's decision. Until the handshake is
@@ -92,7 +93,7 @@ const noServerName = "0.0.0.0"
 type handshake struct {
 	policy  *policy
 	verdict atomic.Pointer[verdict]
-	failure atomic.Pointer[error] // of decide
+	failure atomic.Pointer[error] // of decide, or of the own certificate
 }
 
 // config returns the configuration of exactly one handshake.
@@ -127,12 +128,18 @@ func (h *handshake) verify(cs tls.ConnectionState) error {
 	return nil
 }
 
-func (h *handshake) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+func (h *handshake) clientCertificate(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	v := h.verdict.Load()
 	if v == nil || v.trust == TrustNone || h.policy.own == nil {
 		return new(tls.Certificate), nil
 	}
-	return h.policy.own, nil
+	cert, err := h.policy.own(info.Context())
+	if err != nil {
+		err = fmt.Errorf("own certificate: %w", err)
+		h.failure.Store(&err)
+		return nil, err
+	}
+	return cert, nil
 }
 
 // classify turns the error of a failed handshake into what it means for the

@@ -42,6 +42,10 @@ func identity(seed byte) (tls.Certificate, auth.NodeID) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, auth.NodeID(key.Public().(ed25519.PublicKey))
 }
 
+func shows(cert *tls.Certificate) func(context.Context) (*tls.Certificate, error) {
+	return func(context.Context) (*tls.Certificate, error) { return cert, nil }
+}
+
 // faces is the TLS configuration of both servers.
 func faces() *tlsconf.Server {
 	cert, _ := identity(1)
@@ -161,7 +165,7 @@ func dialer(alknet, plain bool, addr string) func() (client, error) {
 	}
 	cert, _ := identity(2)
 	_, server := identity(1)
-	d := &dial.Dialer{Certificate: &cert, NoGRO: plain}
+	d := &dial.Dialer{Certificate: shows(&cert), NoGRO: plain}
 	target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", server, addr))
 	return func() (client, error) {
 		if err != nil {

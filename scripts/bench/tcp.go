@@ -49,7 +49,7 @@ func alknetTCP(up bool) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	d := &dial.Dialer{Certificate: &cert}
+	d := &dial.Dialer{Certificate: shows(&cert)}
 	conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: dial.OnlyTCP})
 	if err != nil {
 		return sample{}, err

@@ -3,9 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"crypto"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,13 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alkdev/alknet/alknet/internal/addressbook"
-	"github.com/alkdev/alknet/alknet/internal/admin"
 	"github.com/alkdev/alknet/alknet/internal/datadir"
-	"github.com/alkdev/alknet/alknet/internal/keyring"
 	"github.com/alkdev/alknet/core"
-	"github.com/alkdev/alknet/core/auth"
 	"github.com/alkdev/alknet/core/dial"
-	"github.com/alkdev/alknet/vault"
 )
 
 // dialFlags are what every command that dials a node has.
@@ -47,8 +40,8 @@ type client struct {
 	target dial.Target
 	via    dial.Via
 	dialer *dial.Dialer
-	own    auth.Key // zero: nobody
-	close  func()   // wipes the key
+	own    *ownIdentity
+	close  func() // wipes the key
 }
 
 // client reads the NODE argument and gets ready to dial, without dialling. The
@@ -58,7 +51,7 @@ func (e *env) client(ctx context.Context, node string, f dialFlags) (*client, er
 	if err != nil {
 		return nil, err
 	}
-	c := &client{env: e, arg: node, close: func() {}}
+	c := &client{env: e, arg: node}
 	if c.target, c.saved, err = parseNode(d, node); err != nil {
 		return nil, err
 	}
@@ -72,10 +65,14 @@ func (e *env) client(ctx context.Context, node string, f dialFlags) (*client, er
 		}
 		c.dialer.Proxy = &dial.Proxy{Addr: f.socks5}
 	}
-	if err := c.identify(ctx, d); err != nil {
+	if c.own, err = e.identify(ctx, d); err != nil {
 		return nil, err
 	}
-	if !c.own.IsZero() || f.acceptNew || e.canAsk() {
+	c.close = c.own.close
+	if c.own.exists {
+		c.dialer.Certificate = c.own.certificate
+	}
+	if c.own.exists || f.acceptNew || e.canAsk() {
 		c.dialer.Confirm = c.firstContact(d, f.acceptNew)
 	}
 	return c, nil
@@ -101,6 +98,12 @@ func parseNode(d datadir.Dir, node string) (t dial.Target, saved bool, err error
 // dial connects and says what to do where that fails.
 func (c *client) dial(ctx context.Context, alpn string, p dial.Purpose) (core.Connection, dial.Info, error) {
 	conn, info, err := c.dialer.Dial(ctx, dial.Request{Target: c.target, ALPN: alpn, Purpose: p, Via: c.via})
+	if _, own := c.own.certificate(ctx); own != nil { // also where the server asked for none
+		if err == nil {
+			conn.Close(core.CodeNone, "")
+		}
+		return nil, info, own
+	}
 	return conn, info, c.explain(err)
 }
 
@@ -110,10 +113,10 @@ func (c *client) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case dial.Refused(err) && c.own.IsZero():
+	case dial.Refused(err) && !c.own.exists:
 		return fmt.Errorf("%s refuses strangers: %w: run 'alknet init' and have the owner add the id", c.arg, err)
 	case dial.Refused(err):
-		id, _ := c.own.NodeID()
+		id, _ := c.own.key().NodeID()
 		return fmt.Errorf("%s refuses: %w: its owner can allow it with 'alknet peer add NAME %s --scope …'", c.arg, err, id)
 	case errors.As(err, &dns) && !c.saved && dial.ValidName(c.arg):
 		return fmt.Errorf("%w: nor is %q a saved name: see 'alknet node list'", err, c.arg)
@@ -121,70 +124,12 @@ func (c *client) explain(err error) error {
 	return err
 }
 
-// identify finds the certificate to show. A vault that a passphrase seals is
-// not opened while the running node can sign.
-func (c *client) identify(ctx context.Context, d datadir.Dir) error {
-	switch err := d.Check(); {
-	case errors.Is(err, datadir.ErrEmpty):
-		return nil
-	case err != nil:
-		return err
-	}
-	if kind, err := vault.SealOf(d.Vault()); err == nil && kind != vault.SealedByKeyFile {
-		node := admin.NewClient(d.Socket())
-		id, err := node.Identity(ctx)
-		if err == nil {
-			return c.signThrough(ctx, node, id)
-		}
-		if !errors.Is(err, admin.ErrNotRunning) {
-			return err
-		}
-	}
-	keys, err := keyring.Open(ctx, d, c.env.passphrase)
-	if err != nil {
-		return err
-	}
-	cert, err := keys.Certificate()
-	if err != nil {
-		keys.Close()
-		return err
-	}
-	c.dialer.Certificate, c.own, c.close = &cert, keys.NodeID().Key(), keys.Close
-	return nil
-}
-
-func (c *client) signThrough(ctx context.Context, node *admin.Client, id admin.Identity) error {
-	cert, err := x509.ParseCertificate(id.Certificate)
-	if err != nil {
-		return fmt.Errorf("read the node's answer: %w", err)
-	}
-	c.own = auth.CertificateKey(cert)
-	c.dialer.Certificate = &tls.Certificate{
-		Certificate:                  [][]byte{id.Certificate},
-		PrivateKey:                   nodeSigner{cert.PublicKey, func(m []byte) ([]byte, error) { return node.Sign(ctx, m) }},
-		SupportedSignatureAlgorithms: []tls.SignatureScheme{tls.Ed25519},
-	}
-	return nil
-}
-
-// nodeSigner has the running node sign.
-type nodeSigner struct {
-	public crypto.PublicKey
-	sign   func(message []byte) ([]byte, error)
-}
-
-func (s nodeSigner) Public() crypto.PublicKey { return s.public }
-
-func (s nodeSigner) Sign(_ io.Reader, message []byte, _ crypto.SignerOpts) ([]byte, error) {
-	return s.sign(message)
-}
-
 // firstContact decides upon a key that nothing vouches for. Whoever agrees gets
 // a data directory to keep it in, if there is none: a mode 0700 folder that
 // holds known_nodes and no identity.
 func (c *client) firstContact(d datadir.Dir, acceptNew bool) func(context.Context, dial.FirstContact) (bool, error) {
 	return func(ctx context.Context, fc dial.FirstContact) (bool, error) {
-		ok := acceptNew || fc.Key == c.own && !c.own.IsZero()
+		ok := acceptNew || c.own.exists && fc.Key == c.own.key()
 		if !ok {
 			var err error
 			ok, err = c.env.askFirstContact(ctx, fc)
