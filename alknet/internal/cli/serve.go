@@ -113,6 +113,7 @@ func (e *env) run(ctx context.Context, n *node.Node) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	asked := false // ctx may end by the same signal, before or after this sees it
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(serving) }()
 	for {
@@ -125,7 +126,8 @@ func (e *env) run(ctx context.Context, n *node.Node) error {
 				if _, err := n.Reload(); err != nil {
 					fmt.Fprintln(e.stderr, "alknet: "+oneLine(err))
 				}
-			case serving.Err() == nil:
+			case !asked:
+				asked = true
 				drain()
 			default:
 				n.Stop(true)
