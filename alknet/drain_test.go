@@ -241,3 +241,42 @@ func TestSecondSignalStops(t *testing.T) {
 		t.Errorf("the command ended in good order: %v", err)
 	}
 }
+
+// TestHangupAtTheReadyLine: SIGHUP reloads from the moment on that others can
+// know of the node. The ready line is held up, so that the signal comes before.
+func TestHangupAtTheReadyLine(t *testing.T) {
+	dir := initDir(t)
+	r, w, err := os.Pipe()
+	check(t, err)
+	defer r.Close()
+	filled := fill(t, w)
+	p := startServe(t, dir, w)
+	p.wait("socket", func() bool { _, err := os.Stat(filepath.Join(dir, "admin.sock")); return err == nil })
+	p.signal(syscall.SIGHUP)
+	out := bufio.NewReader(r)
+	_, err = out.Discard(filled)
+	check(t, err)
+	w.Close()
+	p.ready(out)
+	p.waitLog("configuration reloaded")
+	p.signal(syscall.SIGTERM)
+	p.ended()
+}
+
+// fill writes into a pipe until it takes no more.
+func fill(t *testing.T, w *os.File) (filled int) {
+	t.Helper()
+	raw, err := w.SyscallConn()
+	check(t, err)
+	check(t, raw.Control(func(fd uintptr) {
+		for size := 4096; size > 0; {
+			n, err := syscall.Write(int(fd), make([]byte, size))
+			if err != nil {
+				size /= 2
+				continue
+			}
+			filled += n
+		}
+	}))
+	return filled
+}

@@ -56,6 +56,11 @@ func (e *env) serve(ctx context.Context, listen []string, ready bool) error {
 	if err := e.setUp(ctx, d); err != nil {
 		return err
 	}
+	// From here on a signal finds a listener: whoever sees the ready line, or
+	// the socket, may send one.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	n, err := node.New(ctx, node.Config{Dir: d.Path(), Listen: listen, Passphrase: e.passphrase, Version: version()})
 	if err != nil {
 		return err
@@ -69,7 +74,7 @@ func (e *env) serve(ctx context.Context, listen []string, ready bool) error {
 		n.Close()
 		return fmt.Errorf("tell that the node is ready: %w", err)
 	}
-	return e.run(ctx, n)
+	return e.run(ctx, n, signals)
 }
 
 // setUp does what init does, if nobody has.
@@ -107,12 +112,9 @@ func (e *env) setUp(ctx context.Context, d datadir.Dir) error {
 
 // run serves until a signal. The node drains at the first and stops at the
 // second.
-func (e *env) run(ctx context.Context, n *node.Node) error {
+func (e *env) run(ctx context.Context, n *node.Node, signals <-chan os.Signal) error {
 	serving, drain := context.WithCancel(ctx)
 	defer drain()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	asked := false // ctx may end by the same signal, before or after this sees it
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(serving) }()
