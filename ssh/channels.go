@@ -16,6 +16,7 @@ type login struct {
 	server    *Server
 	who       *core.AuthContext
 	transport core.Connection
+	stream    core.Stream
 	conn      *gossh.ServerConn
 	identity  auth.Identity // as it was then; see now
 
@@ -35,8 +36,8 @@ func (l *login) serve(ctx context.Context, chans <-chan gossh.NewChannel, reqs <
 	defer stop()
 
 	sessions := newGate()
-	work.Go(func() { answerGlobal(reqs, sessions) })
-	for nc := range chans {
+	work.Go(func() { answerGlobal(mailbox(ctx, reqs, requestSize, l.cut), sessions) })
+	for nc := range mailbox(ctx, chans, channelSize, l.cut) {
 		if nc.ChannelType() != "session" {
 			l.refuse(nc)
 			continue
@@ -67,6 +68,14 @@ func (l *login) serve(ctx context.Context, chans <-chan gossh.NewChannel, reqs <
 			newSession(l, ch).serve(ctx, requests)
 		})
 	}
+}
+
+// cut ends the SSH connection at once, for a peer that asks on and on and
+// takes no answers.
+func (l *login) cut() {
+	l.server.log("connection stalled", "remote_addr", addr(l.who.RemoteAddr), "peer", l.identity.Name)
+	l.stream.CancelWrite(core.CodeLimit)
+	l.stream.CancelRead(core.CodeLimit)
 }
 
 func (l *login) refuse(nc gossh.NewChannel) {

@@ -138,7 +138,7 @@ func (c *connection) handshake(ctx context.Context, stream core.Stream) (*login,
 		return nil, nil, nil, a.failed(err)
 	}
 	stream.SetDeadline(time.Time{})
-	l := &login{server: s, who: c.who, transport: c.conn, conn: conn}
+	l := &login{server: s, who: c.who, transport: c.conn, stream: stream, conn: conn}
 	l.identity, _ = conn.Permissions.ExtraData[identityKey{}].(auth.Identity)
 	return l, chans, reqs, nil
 }

@@ -33,6 +33,7 @@ type session struct {
 	process  *process      // nil unless a process was started
 	cancel   func()        // ends a subsystem; nil without
 	done     chan struct{} // closed when what was started has ended
+	told     chan struct{} // closed when the peer has read the last denial; nil without
 }
 
 func newSession(l *login, ch gossh.Channel) *session {
@@ -41,7 +42,7 @@ func newSession(l *login, ch gossh.Channel) *session {
 
 // serve returns when the channel is closed and what ran on it is gone.
 func (s *session) serve(ctx context.Context, reqs <-chan *gossh.Request) {
-	for r := range reqs {
+	for r := range mailbox(ctx, reqs, requestSize, s.cut) {
 		switch r.Type {
 		case "shell", "exec", "subsystem":
 			s.start(ctx, r)
@@ -54,6 +55,9 @@ func (s *session) serve(ctx context.Context, reqs <-chan *gossh.Request) {
 	}
 	if s.process != nil {
 		s.process.hangUp(ctx)
+	}
+	if s.told != nil {
+		<-s.told
 	}
 	if s.done != nil {
 		<-s.done
@@ -100,13 +104,13 @@ func (s *session) configure(ctx context.Context, r *gossh.Request) bool {
 
 // start handles the three requests of which a channel may carry one.
 func (s *session) start(ctx context.Context, r *gossh.Request) {
-	if s.started {
+	if s.started || s.telling() {
 		r.Reply(false, nil)
 		return
 	}
 	id, err := s.now(ctx)
 	if err != nil {
-		s.deny(r, r.Type, "this key is no longer listed here")
+		s.deny(ctx, r, r.Type, "this key is no longer listed here")
 		return
 	}
 	if r.Type == "subsystem" {
@@ -117,7 +121,7 @@ func (s *session) start(ctx context.Context, r *gossh.Request) {
 	var refusal *refusalError
 	switch {
 	case errors.As(err, &refusal):
-		s.deny(r, refusal.scope, refusal.Error())
+		s.deny(ctx, r, refusal.scope, refusal.Error())
 		return
 	case err != nil:
 		r.Reply(false, nil)
@@ -129,8 +133,10 @@ func (s *session) start(ctx context.Context, r *gossh.Request) {
 	p, err := startProcess(cmd)
 	r.Reply(true, nil)
 	if err != nil {
-		s.cannotRun(err)
-		close(s.done)
+		go func() {
+			defer close(s.done)
+			s.cannotRun(err)
+		}()
 		return
 	}
 	s.process = p
@@ -183,12 +189,39 @@ func (e *refusalError) Error() string {
 
 // deny says on stderr why, since a failed request carries no text. OpenSSH
 // drops output that it has not written when the failure comes, hence the
-// question before it, which every client answers (RFC 4254, section 5.4).
-func (s *session) deny(r *gossh.Request, scope, why string) {
+// question before it, which every client answers (RFC 4254, section 5.4); who
+// does not gets the failure a little later.
+func (s *session) deny(ctx context.Context, r *gossh.Request, scope, why string) {
 	s.refused(scope)
-	fmt.Fprintf(s.ch.Stderr(), "alknet: %s\r\n", why)
-	s.ch.SendRequest("keepalive@openssh.com", true, nil)
+	told := make(chan struct{})
+	s.told = told
+	go func() {
+		defer close(told)
+		fmt.Fprintf(s.ch.Stderr(), "alknet: %s\r\n", why)
+		s.ch.SendRequest("keepalive@openssh.com", true, nil)
+	}()
+	patience := time.NewTimer(refusalLinger)
+	defer patience.Stop()
+	select {
+	case <-told:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
 	r.Reply(false, nil)
+}
+
+// telling reports whether a denial is still on its way: nobody else may write
+// to stderr.
+func (s *session) telling() bool {
+	if s.told == nil {
+		return false
+	}
+	select {
+	case <-s.told:
+		return false
+	default:
+		return true
+	}
 }
 
 func (s *session) refused(what string) {
@@ -238,7 +271,7 @@ func (s *session) startSubsystem(ctx context.Context, r *gossh.Request, id auth.
 		return
 	}
 	if sub.Allow == nil || !sub.Allow(id) {
-		s.deny(r, "subsystem", "this key may not use the subsystem "+name)
+		s.deny(ctx, r, "subsystem", "this key may not use the subsystem "+name)
 		return
 	}
 	s.started = true
