@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"net"
 	"time"
 
 	"github.com/alkdev/alknet/core/tlsconf"
@@ -84,10 +86,17 @@ func (n *Node) wellKnown() ([]byte, error) {
 	}, "", "  ")
 }
 
+// statusPage leaves the host to the reader: a node behind a forwarded port or
+// a name does not know how it is reached.
 func (n *Node) statusPage() alkhttp.Status {
-	return alkhttp.Status{
-		NodeID:    n.ID().String(),
-		Version:   n.cfg.Version,
-		Protocols: n.router.ALPNs(),
+	s := alkhttp.Status{NodeID: n.ID().String(), Version: n.cfg.Version, Protocols: n.router.ALPNs()}
+	if addrs := n.Addrs(); len(addrs) > 0 {
+		_, port, _ := net.SplitHostPort(addrs[0])
+		here := fmt.Sprintf("%s@HOST:%s", n.ID(), port)
+		s.Commands = []alkhttp.Command{
+			{Label: "Reach this node, HOST being its name or address", Line: "alknet ping " + here},
+			{Label: "Set ssh up for it", Line: "alknet ssh-config " + here + " --alias box >> ~/.ssh/config"},
+		}
 	}
+	return s
 }
