@@ -63,16 +63,16 @@ type Node struct {
 	redirect net.Listener // nil without HTTP-01
 
 	files sync.Mutex // serialises writers of peers.toml
-	stop  chan bool  // receives "now" from Stop
+	stop  signal     // Stop was called
+	now   signal     // Stop was called with now, and stop is raised after it
 	once  sync.Once
-	done  chan struct{}
 }
 
 // New opens a node: it takes the lock of the data directory, unlocks the
 // vault, and binds the addresses. Errors tell what is in the way. Close the
 // node if you do not Run it.
 func New(ctx context.Context, cfg Config) (_ *Node, err error) {
-	n := &Node{cfg: cfg, started: time.Now(), stop: make(chan bool, 1), done: make(chan struct{})}
+	n := &Node{cfg: cfg, started: time.Now(), stop: newSignal(), now: newSignal()}
 	if n.dir, err = datadir.At(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -179,51 +179,65 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 	}
 	var err error
-	now := false
 	select {
 	case <-ctx.Done():
-	case now = <-n.stop:
+	case <-n.stop.raised:
 	case err = <-failed:
-		now = true
+		n.now.raise()
 	}
-	n.log.Info("stopping", "now", now)
-	n.shutdown(now)
+	n.log.Info("stopping", "now", n.now.isRaised())
+	n.shutdown()
 	cancel()
 	wg.Wait()
 	return err
 }
 
-func (n *Node) shutdown(now bool) {
-	if now {
-		n.endpoint.Close()
-		return
-	}
-	// A second word while draining means: do not wait.
+// shutdown drains, up to the moment from which on nothing is to be waited for.
+func (n *Node) shutdown() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
 		select {
 		case <-ctx.Done():
-		case <-n.stop:
+		case <-n.now.raised:
 			n.endpoint.Close()
 		}
 	}()
 	n.endpoint.Shutdown(ctx)
 }
 
-// Stop makes Run finish; with now, without waiting for running work. It
+// Stop makes Run finish; with now, without waiting for running work, also if
+// it is waiting already. Without now it changes nothing the second time. It
 // returns at once.
 func (n *Node) Stop(now bool) {
+	if now {
+		n.now.raise()
+	}
+	n.stop.raise()
+}
+
+// A signal is raised once and stays so.
+type signal struct {
+	raised chan struct{}
+	once   *sync.Once
+}
+
+func newSignal() signal { return signal{make(chan struct{}), new(sync.Once)} }
+
+func (s signal) raise() { s.once.Do(func() { close(s.raised) }) }
+
+func (s signal) isRaised() bool {
 	select {
-	case n.stop <- now:
+	case <-s.raised:
+		return true
 	default:
+		return false
 	}
 }
 
 // Close releases what New took. Run does it by itself.
 func (n *Node) Close() error {
 	n.once.Do(func() {
-		close(n.done)
 		if n.endpoint != nil {
 			n.endpoint.Close()
 		}
