@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,5 +177,40 @@ func TestPublicKeys(t *testing.T) {
 	two, err2 := k.Secret("two")
 	if err1 != nil || err2 != nil || one == two {
 		t.Errorf("secrets: %v, %v", err1, err2)
+	}
+}
+
+func TestWebCertificateNames(t *testing.T) {
+	k, err := keyring.Restore(t.Context(), directory(t), keyring.Recovery{Words: vector}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	for _, test := range []struct {
+		name string
+		held bool
+	}{
+		{"a.example", true}, {"192.0.2.1", true}, {"2001:db8::1", true}, {"xn--bcher-kva.example", true},
+		{"LAPTOP-7", true}, {"7", true}, {strings.Repeat("a", 63) + ".example", true},
+		{"büro", false}, {"annas macbook", false}, {"a_b", false}, {"*", false}, {"\x00", false}, {"\xff.example", false},
+		{"", false}, {".", false}, {"a.example.", false}, {"a..example", false}, {"-a", false}, {"a-", false},
+		{strings.Repeat("a", 64), false}, {strings.Repeat("a.", 127) + "a", false}, {"fe80::1%eth0", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			made, err := k.WebCertificates([]string{test.name}).Certificate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := slices.Clone(made.Leaf.DNSNames)
+			for _, ip := range made.Leaf.IPAddresses {
+				names = append(names, ip.String())
+			}
+			if got := slices.Contains(names, test.name); got != test.held {
+				t.Errorf("%q is in %q: %t", test.name, names, got)
+			}
+			if !slices.Contains(names, "localhost") {
+				t.Errorf("localhost is not in %q", names)
+			}
+		})
 	}
 }
