@@ -116,6 +116,9 @@ func (n *Node) httpServer(failures *config.Failures) *alkhttp.Server {
 		WellKnown:  n.wellKnown,
 		Logger:     n.log,
 	}
+	if n.settings.ACME.Forwarded {
+		s.AltSvcPort = 443
+	}
 	if n.settings.HTTP.Metrics {
 		s.Metrics = n.metrics
 	}

@@ -3,10 +3,14 @@ package node_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -145,5 +149,30 @@ func TestStopNowWhileDraining(t *testing.T) {
 	}
 	if _, err := work.answer.ReadByte(); err == nil || err == io.EOF {
 		t.Errorf("work that was broken off looks complete: %v", err)
+	}
+}
+
+// TestForwardedPort: browsers come to the port that is forwarded, so HTTP/3
+// must be announced there and not where the node listens.
+func TestForwardedPort(t *testing.T) {
+	for _, test := range []struct{ name, config, want string }{
+		{"forwarded", "[acme]\nforwarded = true\n", `h3=":443"`},
+		{"not", "", `h3=":%s"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDir(t)
+			check(t, os.WriteFile(d.Config(), []byte(test.config), 0o600))
+			n, _ := run(t, d)
+			_, port, err := net.SplitHostPort(n.Addrs()[0])
+			check(t, err)
+			tr := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+			resp, err := (&http.Client{Transport: tr}).Get("https://" + n.Addrs()[0] + "/")
+			check(t, err)
+			resp.Body.Close()
+			want := strings.Replace(test.want, "%s", port, 1)
+			if got := resp.Header.Get("Alt-Svc"); !strings.HasPrefix(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }

@@ -37,7 +37,6 @@ type Settings struct {
 	SSH       SSH        `toml:"ssh"`
 	HTTP      HTTP       `toml:"http"`
 	Transport Transport  `toml:"transport"`
-	Vault     Vault      `toml:"vault"`
 }
 
 // Limits are those of core/config, as the file spells them. Zero or absent
@@ -92,11 +91,6 @@ type HTTP struct {
 // Transport holds switches for the sockets.
 type Transport struct {
 	GRO *bool `toml:"gro"` // default true: joined receive on Linux
-}
-
-// Vault says how the vault's secret is sealed.
-type Vault struct {
-	KeyFile string `toml:"key_file"` // default vault.key; ignored when sealed by a passphrase
 }
 
 // Duration is a time.Duration written as "10s".

@@ -94,6 +94,7 @@ func TestParseFaults(t *testing.T) {
 		{"unknown key", "\n\nlisen = []\n", 3, `unknown key "lisen"`},
 		{"unknown key in a table", "[limits]\nconns = 1\n", 2, `unknown key "limits.conns"`},
 		{"unknown table", "[limit]\nconns_per_ip = 1\n", 1, "unknown key"},
+		{"where a key file lies", "[vault]\nkey_file = \"x\"\n", 1, "unknown key"},
 		{"no value", "listen =\n", 1, ""},
 		{"open list", "drain = \"1s\"\nlisten = [\":1\"\n", 2, ""},
 		{"twice", "drain = \"1s\"\ndrain = \"2s\"\n", 0, "drain"},
