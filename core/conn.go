@@ -40,8 +40,9 @@ type Connection interface {
 	// TLS is the state of the finished handshake, or nil without TLS.
 	TLS() *tls.ConnectionState
 
-	// Context ends when the connection does. A single-stream transport
-	// notices the peer's leaving only by reading.
+	// Context ends when the connection does, and no later than its methods
+	// and its streams return a *CloseError. A single-stream transport notices
+	// the peer's leaving only by reading.
 	Context() context.Context
 
 	// Close ends the connection and all its streams at once; data that the

@@ -19,8 +19,11 @@ import "context"
 //     stays up to two seconds for the peer to close it and is then closed with
 //     [CodeNone]. On an error it is closed at once, with the code of a
 //     [*HandlerError] if there is one in the chain and with [CodeInternal] if
-//     not; the text of other errors stays in the log. An error that is
-//     [ErrConnectionClosed] counts as nil, since the peer has gone already.
+//     not; the text of other errors stays in the log. The end of this
+//     connection counts as nil, since the peer has gone already: a
+//     [*CloseError] once conn.Context() has ended, or [ErrConnectionClosed]
+//     without one. The end of another connection, which a handler passes data
+//     on from, is an error.
 //  5. A panic is logged with its stack and ends this connection with
 //     [CodeInternal]. Every other connection goes on.
 //

@@ -102,7 +102,7 @@ func (r *Router) Dispatch(ctx context.Context, conn Connection, who *AuthContext
 	defer stop()
 
 	err := r.run(ctx, conn, who)
-	if errors.Is(err, ErrConnectionClosed) && !hasCode(err) {
+	if isEnd(conn, err) {
 		err = nil
 	}
 	code, reason := closeCode(err)
@@ -201,9 +201,18 @@ func drain(ctx context.Context, d Drainer, answer chan<- error) {
 	}
 }
 
-func hasCode(err error) bool {
+// isEnd reports whether err is the end of conn, and not that of another
+// connection whose data a handler passes on: the peer must not take what came
+// before that one's cut for the whole.
+func isEnd(conn Connection, err error) bool {
 	var he *HandlerError
-	return errors.As(err, &he)
+	if !errors.Is(err, ErrConnectionClosed) || errors.As(err, &he) {
+		return false
+	}
+	// Without a CloseError the only stream has ended in both directions, in
+	// good order.
+	var ce *CloseError
+	return !errors.As(err, &ce) || conn.Context().Err() != nil
 }
 
 func closeCode(err error) (uint64, string) {

@@ -114,7 +114,8 @@ func TestDispatchOutcome(t *testing.T) {
 		want   error
 	}{
 		{"nil", nil, core.CodeNone, "", nil},
-		{"closed connection", &core.CloseError{Remote: true}, core.CodeNone, "", nil},
+		{"end of another connection", &core.CloseError{Remote: true}, core.CodeInternal, "internal error", core.ErrConnectionClosed},
+		{"joined with the end of another connection", errors.Join(core.ErrConnectionClosed, &core.CloseError{Remote: true}), core.CodeInternal, "internal error", core.ErrConnectionClosed},
 		{"wrapped closed connection", fmt.Errorf("accept: %w", core.ErrConnectionClosed), core.CodeNone, "", nil},
 		{"own code", &core.HandlerError{Code: 7, Reason: "seven", Err: plain}, 7, "seven", plain},
 		{"wrapped code", fmt.Errorf("x: %w", &core.HandlerError{Code: 7, Reason: "seven"}), 7, "seven", nil},

@@ -80,7 +80,7 @@ func (c *conn) TLS() *tls.ConnectionState {
 func (c *conn) AcceptStream(ctx context.Context) (core.Stream, error) {
 	qs, err := c.qc.AcceptStream(ctx)
 	if err != nil {
-		return nil, connError(err)
+		return nil, connError(c.qc, err)
 	}
 	return &stream{qs: qs, qc: c.qc}, nil
 }
@@ -88,7 +88,7 @@ func (c *conn) AcceptStream(ctx context.Context) (core.Stream, error) {
 func (c *conn) OpenStream(ctx context.Context) (core.Stream, error) {
 	qs, err := c.qc.OpenStreamSync(ctx)
 	if err != nil {
-		return nil, connError(err)
+		return nil, connError(c.qc, err)
 	}
 	return &stream{qs: qs, qc: c.qc}, nil
 }
@@ -102,7 +102,7 @@ func (c *conn) Close(code uint64, reason string) error {
 
 func (c datagramConn) SendDatagram(b []byte) error {
 	if err := c.qc.SendDatagram(b); err != nil {
-		return datagramError(err)
+		return datagramError(c.qc, err)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (c datagramConn) SendDatagram(b []byte) error {
 func (c datagramConn) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 	b, err := c.qc.ReceiveDatagram(ctx)
 	if err != nil {
-		return nil, connError(err)
+		return nil, connError(c.qc, err)
 	}
 	return b, nil
 }

@@ -11,9 +11,19 @@ import (
 	"github.com/alkdev/alknet/core"
 )
 
-// connError translates what quic-go says about the end of a connection. The
-// error of a caller's context passes.
-func connError(err error) error {
+// connError translates what quic-go says about the end of qc. The error of a
+// caller's context passes.
+func connError(qc *quic.Conn, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	// quic-go fails the streams a moment before it ends the context. On a
+	// connection that is ending this does nothing but wait for that.
+	qc.CloseWithError(quic.ApplicationErrorCode(core.CodeInternal), "internal error")
+	return closeError(err)
+}
+
+func closeError(err error) *core.CloseError {
 	var (
 		app       *quic.ApplicationError
 		transport *quic.TransportError
@@ -26,13 +36,11 @@ func connError(err error) error {
 		return &core.CloseError{Remote: transport.Remote, Err: err}
 	case errors.As(err, &reset):
 		return &core.CloseError{Remote: true, Err: err}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
 	}
 	return &core.CloseError{Err: err}
 }
 
-func streamError(err error) error {
+func streamError(qc *quic.Conn, err error) error {
 	var se *quic.StreamError
 	switch {
 	case err == io.EOF, errors.Is(err, os.ErrDeadlineExceeded):
@@ -42,14 +50,14 @@ func streamError(err error) error {
 	case errors.Is(err, quic.ErrStreamClosed):
 		return &core.StreamError{Code: core.CodeNone}
 	}
-	return connError(err)
+	return connError(qc, err)
 }
 
 // datagramError keeps "too large", which says nothing about the connection.
-func datagramError(err error) error {
+func datagramError(qc *quic.Conn, err error) error {
 	var big *quic.DatagramTooLargeError
 	if errors.As(err, &big) {
 		return err
 	}
-	return connError(err)
+	return connError(qc, err)
 }

@@ -31,7 +31,7 @@ func (s *stream) RemoteAddr() net.Addr { return s.qc.RemoteAddr() }
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.qs.Read(p)
 	if err != nil {
-		err = streamError(err)
+		err = streamError(s.qc, err)
 	}
 	return n, err
 }
@@ -50,7 +50,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			s.CancelWrite(core.CodeTimeout)
 		}
-		err = streamError(err)
+		err = streamError(s.qc, err)
 	}
 
 	s.mu.Lock()
@@ -66,7 +66,7 @@ func (s *stream) whyEnded() error {
 	if !s.ended {
 		return &core.StreamError{Code: core.CodeNone}
 	}
-	return streamError(context.Cause(s.qs.Context()))
+	return streamError(s.qc, context.Cause(s.qs.Context()))
 }
 
 // sendFIN keeps quic-go's rules: its Close runs neither beside a Write, which
