@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,8 @@ const Environment = "ALKNET_DATA"
 var (
 	ErrEmpty  = errors.New("no node here yet")
 	ErrLocked = errors.New("another process holds the data directory")
+	// ErrForeign says that the folder holds files, none of which is a node's.
+	ErrForeign = errors.New("this folder holds other files")
 )
 
 // A Dir is a data directory. It is a value and holds nothing open.
@@ -111,11 +114,21 @@ func (e *VersionError) Error() string {
 }
 
 // Create makes the directory, closed to others, and the folders in it. It
-// does not mark it as set up; Finish does.
+// does not mark it as set up; Finish does. A folder that is somebody else's is
+// left as it is: ErrForeign.
 func (d Dir) Create() error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return fmt.Errorf("create data directory: %w", err)
 	}
+	if err := d.checkOwn(); err != nil {
+		return err
+	}
+	// First of all the file by which an interrupted Create knows its folder.
+	lock, err := os.OpenFile(d.File("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("create data directory: %w", err)
+	}
+	lock.Close()
 	if err := os.Chmod(d.path, 0o700); err != nil {
 		return fmt.Errorf("close data directory to others: %w", err)
 	}
@@ -123,6 +136,32 @@ func (d Dir) Create() error {
 		if err := os.MkdirAll(d.File(sub), 0o700); err != nil {
 			return fmt.Errorf("create data directory: %w", err)
 		}
+	}
+	return nil
+}
+
+// marks are the files of which a folder that a node may take over holds at
+// least one, unless it is empty.
+var marks = []string{
+	"vault.age", "vault.key", "lock", "version", "config.toml", "peers.toml",
+	"known_nodes", "known_nodes.lock", "nodes.toml", "nodes.lock",
+}
+
+func (d Dir) checkOwn() error {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return fmt.Errorf("read data directory: %w", err)
+	}
+	foreign := false
+	for _, e := range entries {
+		if slices.Contains(marks, e.Name()) {
+			return nil
+		}
+		// A fresh file system has this folder.
+		foreign = foreign || e.Name() != "lost+found"
+	}
+	if foreign {
+		return fmt.Errorf("%s: %w: name an empty or a new one with --data", d.path, ErrForeign)
 	}
 	return nil
 }

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/alkdev/alknet/alknet/internal/datadir"
@@ -128,6 +130,77 @@ func TestCreateClosesToOthers(t *testing.T) {
 	}
 }
 
+func TestCreateLeavesOtherFoldersAlone(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		files []string
+		own   bool
+	}{
+		{"empty", nil, true},
+		{"fresh file system", []string{"lost+found"}, true},
+		{"project", []string{"main.go"}, false},
+		{"hidden", []string{".git"}, false},
+		{"folders called like ours", []string{"git", "mail", "files"}, false},
+		{"file system in use", []string{"lost+found", "photos"}, false},
+		{"interrupted", []string{"lock"}, true},
+		{"vault", []string{"vault.age", "x"}, true},
+		{"key", []string{"vault.key"}, true},
+		{"version", []string{"version", "x"}, true},
+		{"configuration", []string{"config.toml"}, true},
+		{"peers from a backup", []string{"peers.toml"}, true},
+		{"client only", []string{"known_nodes", "known_nodes.lock"}, true},
+		{"saved nodes", []string{"nodes.toml"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := at(t, t.TempDir())
+			if err := os.Chmod(d.Path(), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range test.files {
+				if err := os.WriteFile(d.File(f), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := d.Create()
+			if test.own {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !errors.Is(err, datadir.ErrForeign) || !strings.Contains(err.Error(), "--data") {
+				t.Errorf("got %v", err)
+			}
+			entries, err := os.ReadDir(d.Path())
+			if err != nil || len(entries) != len(test.files) {
+				t.Errorf("%v, %v", entries, err)
+			}
+			if fi, err := os.Stat(d.Path()); err != nil || fi.Mode().Perm() != 0o755 && runtime.GOOS != "windows" {
+				t.Errorf("mode %v, %v", fi.Mode(), err)
+			}
+		})
+	}
+}
+
+// TestInterruptedCreate: the folder is known again at every point.
+func TestInterruptedCreate(t *testing.T) {
+	d := created(t)
+	for _, left := range [][]string{{"lock", "certs", "fs"}, {"lock"}, nil} {
+		entries, err := os.ReadDir(d.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if !slices.Contains(left, e.Name()) {
+				os.Remove(d.File(e.Name()))
+			}
+		}
+		if err := d.Create(); err != nil {
+			t.Errorf("%v: %v", left, err)
+		}
+	}
+}
+
 func TestLockAdmitsOne(t *testing.T) {
 	d := created(t)
 	unlock, err := d.Lock()
@@ -218,4 +291,42 @@ func TestWriteFile(t *testing.T) {
 	if err != nil || len(entries) != 2 {
 		t.Errorf("left behind: %v, %v", entries, err)
 	}
+}
+
+// TestReadersSeeWholeFiles: a reader needs no lock, since at every moment the
+// name stands for a whole file.
+func TestReadersSeeWholeFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be replaced there")
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	contents := []string{strings.Repeat("old", 3000), strings.Repeat("new!", 5000)}
+	if err := datadir.WriteFile(path, []byte(contents[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for {
+				got, err := os.ReadFile(path)
+				if err != nil || !slices.Contains(contents, string(got)) {
+					t.Errorf("a reader met %d bytes, %v", len(got), err)
+					return
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for n := range 400 {
+		if err := datadir.WriteFile(path, []byte(contents[n%2]), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	readers.Wait()
 }
