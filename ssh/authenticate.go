@@ -146,10 +146,11 @@ func (a *authenticator) failed(err error) *core.HandlerError {
 	if !a.key.IsZero() {
 		a.attempted(nil, "publickey", errors.New("the key was offered but not proved"))
 	}
-	if a.tried && a.who.Identity.IsZero() {
-		a.server.failed(a.who.RemoteAddr)
+	he := handshakeError(err)
+	if a.who.Identity.IsZero() && (a.tried || he.Code == core.CodeTimeout) {
+		a.fail()
 	}
-	return handshakeError(err)
+	return he
 }
 
 // serves reports whether there is anything that id may do here.

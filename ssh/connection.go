@@ -20,6 +20,8 @@ const (
 	// handshakesPerConnection bounds the key exchanges that one peer can
 	// make the node compute at the same time.
 	handshakesPerConnection = 4
+	// idleLimit is how long a connection may stay without a stream.
+	idleLimit = 10 * time.Minute
 )
 
 // connection is one core.Connection, with an SSH connection on each stream.
@@ -31,8 +33,11 @@ type connection struct {
 	slots chan struct{} // one for each handshake in progress
 	stop  context.CancelCauseFunc
 
-	mu    sync.Mutex // protects bound
-	bound *auth.Identity
+	mu      sync.Mutex // protects what follows
+	bound   *auth.Identity
+	counted bool // as a failure, see fail
+	streams int
+	idle    *time.Timer // runs while there is no stream
 }
 
 func newConnection(s *Server, conn core.Connection, who *core.AuthContext) *connection {
@@ -46,15 +51,22 @@ func (c *connection) serve(ctx context.Context) error {
 	if c.who.Identity.IsZero() {
 		grace := time.AfterFunc(c.server.loginGrace(), func() {
 			if !c.authenticated() {
+				c.fail()
 				stop(errGrace)
 			}
 		})
 		defer grace.Stop()
 	}
+	c.idle = time.AfterFunc(idleLimit, c.endIdle)
+	defer c.idle.Stop()
 
 	var streams sync.WaitGroup
 	err := c.accept(accepting, func(stream core.Stream) {
-		streams.Go(func() { c.serveStream(ctx, stream) })
+		c.count(1)
+		streams.Go(func() {
+			defer c.count(-1)
+			c.serveStream(ctx, stream)
+		})
 	})
 	if errors.Is(err, core.ErrConnectionClosed) {
 		streams.Wait() // one of them may know why
@@ -76,6 +88,38 @@ func (c *connection) serve(ctx context.Context) error {
 	}
 	streams.Wait()
 	return err
+}
+
+// count adds to the number of streams.
+func (c *connection) count(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.streams += n
+	if c.streams == 0 {
+		c.idle.Reset(idleLimit)
+	} else {
+		c.idle.Stop()
+	}
+}
+
+func (c *connection) endIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.streams == 0 {
+		c.stop(errIdle)
+	}
+}
+
+// fail counts a failure of the source, only one for a connection on which
+// nobody has ever authenticated.
+func (c *connection) fail() {
+	c.mu.Lock()
+	again := c.counted && c.bound == nil
+	c.counted = true
+	c.mu.Unlock()
+	if !again {
+		c.server.failed(c.who.RemoteAddr)
+	}
 }
 
 func (c *connection) accept(ctx context.Context, start func(core.Stream)) error {
@@ -112,6 +156,7 @@ func (c *connection) serveStream(ctx context.Context, stream core.Stream) {
 
 var (
 	errGrace    = &core.HandlerError{Code: core.CodeTimeout, Reason: "authentication took too long"}
+	errIdle     = &core.HandlerError{Code: core.CodeTimeout, Reason: "the connection was not used"}
 	errFailed   = &core.HandlerError{Code: core.CodeAuthRequired, Reason: "authentication failed"}
 	errCrowded  = &core.HandlerError{Code: core.CodeLimit, Reason: "too many unauthenticated connections, try again later"}
 	errBlocked  = &core.HandlerError{Code: core.CodeLimit, Reason: "too many failed attempts, try again later"}
@@ -126,10 +171,10 @@ func (c *connection) handshake(ctx context.Context, stream core.Stream) (*login,
 			c.who.LogAttempt(s.Logger, "publickey", "", errBlocked)
 			return nil, nil, nil, errBlocked
 		}
-		if err := s.beginHandshake(); err != nil {
+		if err := s.beginHandshake(c.who.RemoteAddr); err != nil {
 			return nil, nil, nil, err
 		}
-		defer s.endHandshake()
+		defer s.endHandshake(c.who.RemoteAddr)
 	}
 	stream.SetDeadline(time.Now().Add(s.loginGrace()))
 	a := &authenticator{ctx: ctx, connection: c}

@@ -254,6 +254,63 @@ func TestPreAuthExhaustion_CVE_2025_22869(t *testing.T) {
 	n.dial()
 }
 
+// TestSourceCrowdsOut: one source that does not go on keeps out itself only.
+func TestSourceCrowdsOut(t *testing.T) {
+	signer, key := newKey(t)
+	n := newNode(t, []auth.Peer{peer("laptop", key, "ssh:exec")}, nil)
+	n.comeFrom("2001:db8::1")
+	for range ssh.DefaultMaxHandshakes / 8 {
+		nc, err := net.Dial("tcp", n.addr)
+		check(t, err)
+		defer nc.Close()
+		_, err = io.WriteString(nc, "SSH-2.0-slow\r\n")
+		check(t, err)
+		_, err = bufio.NewReader(nc).ReadString('\n') // its handshake has begun
+		check(t, err)
+	}
+	n.comeFrom("2001:db8::2")
+	if c, err := gossh.Dial("tcp", n.addr, n.client(signer)); err == nil {
+		c.Close()
+		t.Error("a source began more than an eighth of the handshakes")
+	}
+	for _, other := range []string{"2001:db8:0:1::1", "192.0.2.1", "127.0.0.1"} {
+		n.comeFrom(other)
+		n.dial(signer)
+	}
+}
+
+// TestSourceComesBack: what a source has finished does not count any more.
+func TestSourceComesBack(t *testing.T) {
+	signer, key := newKey(t)
+	n := newNode(t, []auth.Peer{peer("laptop", key, "ssh:exec")}, nil)
+	for range ssh.DefaultMaxHandshakes {
+		n.dial(signer).Close()
+	}
+}
+
+// TestLoginGraceIsAFailure: each connection that only waited counts once.
+func TestLoginGraceIsAFailure(t *testing.T) {
+	for _, sent := range []string{"", "SSH-2.0-slow\r\n"} {
+		n := newNode(t, nil, func(s *ssh.Server) { s.LoginGrace = 50 * time.Millisecond })
+		check(t, n.store.Update(func(d *config.Dynamic) error { d.Limits.AuthFailures = 2; return nil }))
+		for waits := range 2 {
+			if n.failures.Wait(source(t, n.addr)) != 0 {
+				t.Errorf("%q: blocked after %d", sent, waits)
+			}
+			nc, err := net.Dial("tcp", n.addr)
+			check(t, err)
+			_, err = io.WriteString(nc, sent)
+			check(t, err)
+			io.Copy(io.Discard, nc) // until the server hangs up
+			nc.Close()
+			<-n.ended
+		}
+		if n.failures.Wait(source(t, n.addr)) == 0 {
+			t.Errorf("%q: not counted", sent)
+		}
+	}
+}
+
 func TestLoginGrace(t *testing.T) {
 	_, key := newKey(t)
 	for _, tt := range []struct{ name, sent string }{{"silent", ""}, {"version only", "SSH-2.0-slow\r\n"}} {

@@ -41,6 +41,7 @@ type node struct {
 	tls    auth.Identity // what the outer handshake is said to have proved
 	tlsKey auth.Key
 	prove  func(auth.Identity) error
+	remote net.Addr // what the next connections come from; nil for the truth
 }
 
 // newNode serves peers until the test ends. edit, if not nil, changes the
@@ -88,7 +89,11 @@ func (n *node) listen() {
 			}
 			work.Go(func() {
 				n.mu.Lock()
-				who := core.NewAuthContext(n.tls, n.tlsKey, ssh.ALPN, nc.RemoteAddr(), n.prove)
+				remote := nc.RemoteAddr()
+				if n.remote != nil {
+					remote = n.remote
+				}
+				who := core.NewAuthContext(n.tls, n.tlsKey, ssh.ALPN, remote, n.prove)
 				n.mu.Unlock()
 				err := router.Dispatch(ctx, core.NewStreamConn(nc, ssh.ALPN), who)
 				n.ended <- err
@@ -110,6 +115,13 @@ func (n *node) knownPeer(key auth.Key) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.tls, n.tlsKey = id, key
+}
+
+// comeFrom makes the next connections come from ip.
+func (n *node) comeFrom(ip string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.remote = &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}
 }
 
 func (n *node) onProve(f func(auth.Identity) error) {

@@ -43,10 +43,10 @@ type Server struct {
 	Logger *slog.Logger
 
 	// Failures counts the SSH connections of a source that ended with nobody
-	// authenticated although something was tried; who has to wait is not
-	// heard. Several keys offered on one connection count once. It is not
-	// asked about connections whose TLS handshake proved a listed peer. Nil
-	// means no limit.
+	// authenticated although something was tried, or because LoginGrace was
+	// over; who has to wait is not heard. Several keys offered on one
+	// connection count once. It is not asked about connections whose TLS
+	// handshake proved a listed peer. Nil means no limit.
 	Failures *config.Failures
 
 	// Banner is shown before authentication (RFC 4252, section 5.4); empty
@@ -69,15 +69,21 @@ type Server struct {
 	// Subsystems are served by name (RFC 4254, section 6.5).
 	Subsystems map[string]Subsystem
 
-	// LoginGrace is the time from the first byte to a proved identity; zero
-	// means DefaultLoginGrace.
+	// LoginGrace is the time to a proved identity; zero means
+	// DefaultLoginGrace. It begins with Handle, whether anything is sent or
+	// not, and where TLS proved a listed peer with the first byte of each SSH
+	// connection.
 	LoginGrace time.Duration
 	// MaxChannels bounds the open channels of one identity, over all its
 	// connections; zero means DefaultMaxChannels.
 	MaxChannels int
 	// MaxHandshakes bounds the unauthenticated SSH connections of everybody
 	// together whom TLS has not proved to be a listed peer; zero means
-	// DefaultMaxHandshakes.
+	// DefaultMaxHandshakes. One source (config.RemotePrefix) may have an
+	// eighth of them, but at least four. Loopback counts like any other
+	// source, as it does for Failures, because other users of the machine are
+	// strangers too: behind a proxy on the same machine, which makes everybody
+	// one source, this has to be larger.
 	MaxHandshakes int
 
 	mu         sync.Mutex // protects what follows
@@ -85,6 +91,7 @@ type Server struct {
 	channels   map[string]int // open channels by identity
 	open       int            // their sum
 	handshakes int
+	strangers  map[netip.Prefix]int // handshakes by source
 	draining   bool
 	drained    chan struct{} // closed when draining and open is 0; made by Drain
 }
@@ -217,28 +224,42 @@ func (s *Server) logout(l *login) {
 	delete(s.logins, l)
 }
 
-// beginHandshake counts a handshake of a stranger.
-func (s *Server) beginHandshake() error {
+// beginHandshake counts a handshake of a stranger; endHandshake gives it back.
+func (s *Server) beginHandshake(a net.Addr) error {
 	limit := s.MaxHandshakes
 	if limit == 0 {
 		limit = DefaultMaxHandshakes
 	}
+	from := config.RemotePrefix(source(a))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.draining:
 		return errStopping
-	case s.handshakes >= limit:
+	case s.handshakes >= limit, from.IsValid() && s.strangers[from] >= max(4, limit/8):
 		return errCrowded
 	}
 	s.handshakes++
+	if from.IsValid() {
+		if s.strangers == nil {
+			s.strangers = make(map[netip.Prefix]int)
+		}
+		s.strangers[from]++
+	}
 	return nil
 }
 
-func (s *Server) endHandshake() {
+func (s *Server) endHandshake(a net.Addr) {
+	from := config.RemotePrefix(source(a))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.handshakes--
+	if !from.IsValid() {
+		return
+	}
+	if s.strangers[from]--; s.strangers[from] == 0 {
+		delete(s.strangers, from)
+	}
 }
 
 func (s *Server) loginGrace() time.Duration {
