@@ -20,7 +20,9 @@ type Limits struct {
 	ConnsPerIdentity int `toml:"conns_per_identity,omitempty" json:"conns_per_identity,omitempty"`
 
 	// Handshakes is how many handshakes the node has in flight at once, on
-	// all transports together. Default 1024.
+	// all transports together. One source prefix gets a sixteenth of them, or
+	// 8 if that is more or half of all are taken, and never more than
+	// ConnsPerIP. Default 1024.
 	Handshakes int `toml:"handshakes,omitempty" json:"handshakes,omitempty"`
 
 	// HandshakeTimeout ends a handshake that takes longer. Default 10 s, at

@@ -27,11 +27,11 @@ type identityName struct {
 	name string
 }
 
-func (l *ledger) change(p netip.Prefix, handshakes, unproven int) bool {
+// change adds to the counts of p, none of which may grow beyond limit.
+func (l *ledger) change(p netip.Prefix, handshakes, unproven, limit int) bool {
 	if !p.IsValid() {
 		return true
 	}
-	limit := l.limits().ConnsPerIP
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.sources[p]
@@ -51,13 +51,31 @@ func (l *ledger) change(p netip.Prefix, handshakes, unproven int) bool {
 	return true
 }
 
-func (l *ledger) beginHandshake(p netip.Prefix) bool { return l.change(p, 1, 0) }
-func (l *ledger) endHandshake(p netip.Prefix)        { l.change(p, -1, 0) }
+const (
+	// handshakeShares is how many sources it takes at least to use half of the
+	// handshakes that the node has in flight; from there on a source gets
+	// smallShare, so that the other half lasts for many more.
+	handshakeShares = 8
+	smallShare      = 8
+)
+
+// beginHandshake counts a handshake under p beside inFlight others of anybody.
+func (l *ledger) beginHandshake(p netip.Prefix, inFlight int) bool {
+	limits := l.limits()
+	half := limits.Handshakes / 2
+	share := smallShare
+	if inFlight < half {
+		share = max(share, half/handshakeShares)
+	}
+	return l.change(p, 1, 0, min(share, limits.ConnsPerIP))
+}
+
+func (l *ledger) endHandshake(p netip.Prefix) { l.change(p, -1, 0, 0) }
 
 // add counts a connection under id, or under p while id is nobody.
 func (l *ledger) add(id auth.Identity, p netip.Prefix) bool {
 	if id.IsZero() {
-		return l.change(p, 0, 1)
+		return l.change(p, 0, 1, l.limits().ConnsPerIP)
 	}
 	limit := l.limits().ConnsPerIdentity
 	name := identityName{id.Kind, id.Name}
@@ -75,7 +93,7 @@ func (l *ledger) add(id auth.Identity, p netip.Prefix) bool {
 
 func (l *ledger) remove(id auth.Identity, p netip.Prefix) {
 	if id.IsZero() {
-		l.change(p, 0, -1)
+		l.change(p, 0, -1, 0)
 		return
 	}
 	name := identityName{id.Kind, id.Name}

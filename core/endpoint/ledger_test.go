@@ -12,20 +12,20 @@ import (
 )
 
 func TestLedger(t *testing.T) {
-	l := &ledger{limits: func() config.Limits { return config.Limits{ConnsPerIP: 2, ConnsPerIdentity: 2} }}
+	l := &ledger{limits: func() config.Limits { return config.Limits{ConnsPerIP: 2, ConnsPerIdentity: 2, Handshakes: 1024} }}
 	var nobody auth.Identity
 	laptop := auth.Identity{Kind: auth.KindPeer, Name: "laptop"}
 	here, there := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/64")
 
 	for range 2 {
-		if !l.beginHandshake(here) || !l.add(nobody, here) {
+		if !l.beginHandshake(here, 0) || !l.add(nobody, here) {
 			t.Fatal("refused within the limit")
 		}
 	}
-	if l.beginHandshake(here) || l.add(nobody, here) {
+	if l.beginHandshake(here, 0) || l.add(nobody, here) {
 		t.Error("admitted beyond the limit")
 	}
-	if !l.beginHandshake(there) || !l.add(nobody, there) {
+	if !l.beginHandshake(there, 0) || !l.add(nobody, there) {
 		t.Error("one source's connections count for another")
 	}
 	for i := range 3 {
@@ -34,7 +34,7 @@ func TestLedger(t *testing.T) {
 		}
 	}
 	for range 5 {
-		if !l.beginHandshake(netip.Prefix{}) || !l.add(nobody, netip.Prefix{}) {
+		if !l.beginHandshake(netip.Prefix{}, 1000) || !l.add(nobody, netip.Prefix{}) {
 			t.Error("an exempt source is limited")
 		}
 	}
@@ -51,6 +51,43 @@ func TestLedger(t *testing.T) {
 	l.remove(nobody, there)
 	if len(l.sources) != 0 || len(l.identities) != 0 {
 		t.Errorf("left over: %v, %v", l.sources, l.identities)
+	}
+}
+
+// It takes many sources to fill the gate for everybody.
+func TestHandshakeShares(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		limits         config.Limits
+		first, sources int // what one source gets, and how many fill the gate
+	}{
+		{"default", config.Limits{}, 64, 8 + 64},
+		{"few connections per address", config.Limits{ConnsPerIP: 4}, 4, 256},
+		{"small", config.Limits{Handshakes: 64}, 8, 8},
+		{"large", config.Limits{Handshakes: 8192, ConnsPerIP: 10_000}, 512, 8 + 512},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			limits := test.limits.WithDefaults()
+			l := &ledger{limits: func() config.Limits { return limits }}
+			g := &gate{limit: func() int { return limits.Handshakes }}
+			ip, sources, first := netip.MustParseAddr("192.0.2.0"), 0, 0
+			for g.count() < limits.Handshakes {
+				ip = ip.Next()
+				p := netip.PrefixFrom(ip, 32)
+				for l.beginHandshake(p, g.count()) {
+					if !g.tryEnter() {
+						l.endHandshake(p)
+						break
+					}
+				}
+				if sources++; sources == 1 {
+					first = g.count()
+				}
+			}
+			if first != test.first || sources != test.sources {
+				t.Errorf("one source gets %d, and %d sources fill the gate; want %d and %d", first, sources, test.first, test.sources)
+			}
+		})
 	}
 }
 

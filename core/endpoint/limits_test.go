@@ -71,7 +71,7 @@ func TestUnprovenConnectionsPerAddress(t *testing.T) {
 			hold(t, conn)
 			// What ends makes room.
 			held[0].Close(core.CodeNone, "")
-			until(func() bool { return len(n.Connections()) == 5 })
+			until(t, func() bool { return len(n.Connections()) == 5 })
 			hold(t, mustDial(t, transport.dial, n.addr, offer(nil, "alknet/shell")))
 			if !strings.Contains(n.log.String(), "reason=limit") {
 				t.Error("the refusal was not logged")
@@ -81,8 +81,14 @@ func TestUnprovenConnectionsPerAddress(t *testing.T) {
 }
 
 // until yields to the goroutines that bring a state about.
-func until(reached func() bool) {
+func until(t testing.TB, reached func() bool) {
+	t.Helper()
+	limit, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for !reached() {
+		if limit.Err() != nil {
+			t.Fatal("what the test waits for does not come about")
+		}
 		runtime.Gosched()
 	}
 }
@@ -193,7 +199,7 @@ func TestForgedSourcesUseUpNobodysShare(t *testing.T) {
 	n := start(t, limited(config.Limits{ConnsPerIP: 1, RetryAbove: 4, HandshakeTimeout: time.Minute}), holding("alknet/ssh"))
 	const victim = "127.0.0.77"
 	flood(t, victim, n.addr, firstPackets(t, 20))
-	until(func() bool { return n.Handshakes() >= 4 })
+	until(t, func() bool { return n.Handshakes() >= 4 || strings.Contains(n.log.String(), "reason=limit") })
 	conn, err := dialQUICFrom(t, clientTransport(t, victim), n.addr, offer(nil, "alknet/ssh"))
 	if err != nil {
 		t.Fatalf("the victim is locked out: %v", err)
@@ -212,7 +218,7 @@ func TestValidatedHandshakesCountPerAddress(t *testing.T) {
 	limits := config.Limits{ConnsPerIP: 1, RetryAbove: 1, Handshakes: 8, HandshakeTimeout: time.Minute}
 	n := start(t, limited(limits), holding("alknet/ssh"))
 	flood(t, "127.0.0.66", n.addr, firstPackets(t, 1)) // Retry from here on
-	until(func() bool { return n.Handshakes() == 1 })
+	until(t, func() bool { return n.Handshakes() == 1 })
 	conn, err := dialQUICFrom(t, clientTransport(t, "127.0.0.5"), n.addr, offer(nil, "alknet/ssh"))
 	if err != nil {
 		t.Fatal(err)
@@ -232,21 +238,31 @@ func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 		n := start(t, limited(limits), holding("alknet/ssh"))
 		before := runtime.NumGoroutine()
 		var conns []net.Conn
-		for range 10 * slots {
-			nc, err := net.Dial("tcp4", n.addr)
-			if err != nil {
-				t.Fatal(err)
+		idle := func(ip string) {
+			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+			for range 5 * slots {
+				nc, err := dialer.DialContext(t.Context(), "tcp4", n.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				conns = append(conns, nc)
 			}
-			conns = append(conns, nc)
 		}
-		until(func() bool { return n.Handshakes() == slots })
+		// One source does not take the slots of everybody.
+		idle("127.0.0.2")
+		hold(t, mustDial(t, dialTCP, n.addr, offer(nil, "alknet/ssh")))
+		if got := n.Handshakes(); got != slots/2 {
+			t.Errorf("one source has %d handshakes in flight, want %d", got, slots/2)
+		}
+		idle("127.0.0.3")
+		until(t, func() bool { return n.Handshakes() == slots })
 		if grown := runtime.NumGoroutine() - before; grown > 3*slots {
 			t.Errorf("%d goroutines for %d handshakes", grown, slots)
 		}
 		for _, nc := range conns {
 			nc.Close()
 		}
-		until(func() bool { return n.Handshakes() == 0 })
+		until(t, func() bool { return n.Handshakes() == 0 })
 		hold(t, mustDial(t, dialTCP, n.addr, offer(nil, "alknet/ssh")))
 	})
 	t.Run("quic", func(t *testing.T) {
@@ -254,7 +270,7 @@ func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 		n := start(t, limited(limits), holding("alknet/ssh"))
 		before := runtime.NumGoroutine()
 		flood(t, "127.0.0.66", n.addr, packets)
-		until(func() bool { return n.Handshakes() == slots })
+		until(t, func() bool { return n.Handshakes() == slots })
 		if grown := runtime.NumGoroutine() - before; grown > 6*slots {
 			t.Errorf("%d goroutines for %d handshakes", grown, slots)
 		}
@@ -275,7 +291,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	defer nc.Close()
 	io.Copy(io.Discard, nc) // until the node ends it
 	flood(t, "127.0.0.66", n.addr, firstPackets(t, 1))
-	until(func() bool { return n.Handshakes() == 0 && strings.Contains(n.log.String(), "reason=timeout") })
+	until(t, func() bool { return n.Handshakes() == 0 && strings.Contains(n.log.String(), "reason=timeout") })
 }
 
 // smallKeyShare leaves the post-quantum key share out.

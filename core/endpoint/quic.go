@@ -40,7 +40,7 @@ func (e *Endpoint) beginQUIC(ctx context.Context, client *quic.ClientInfo) (cont
 	a := &attempt{e: e, addr: client.RemoteAddr, verified: client.AddrVerified}
 	if a.verified {
 		prefix := e.prefix(a.addr)
-		if !e.ledger.beginHandshake(prefix) {
+		if !e.ledger.beginHandshake(prefix, e.gate.count()) {
 			e.handshakeFailed("quic", a.addr, errTooMany)
 			return nil, errTooMany
 		}

@@ -259,7 +259,7 @@ func TestMetricsAndLogsCarryNoServerName(t *testing.T) {
 			t.Error("unknown protocol was accepted")
 		}
 	}
-	until(func() bool { return metrics.failed.Load() == 2 })
+	until(t, func() bool { return metrics.failed.Load() == 2 })
 	n.Close()
 	if metrics.opened.Load() != 2 || metrics.closed.Load() != 2 || metrics.failed.Load() != 2 {
 		t.Errorf("opened %d, closed %d, failed %d", metrics.opened.Load(), metrics.closed.Load(), metrics.failed.Load())

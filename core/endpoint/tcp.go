@@ -55,7 +55,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 // kernel's queue then bounds what waits.
 func (e *Endpoint) admitTCP(s *socket, nc *net.TCPConn, settings *tls.Config) {
 	prefix := e.prefix(nc.RemoteAddr())
-	if !e.ledger.beginHandshake(prefix) {
+	if !e.ledger.beginHandshake(prefix, e.gate.count()) {
 		e.handshakeFailed("tcp", nc.RemoteAddr(), errTooMany)
 		nc.Close()
 		return
