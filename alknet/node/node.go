@@ -106,7 +106,11 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	n.dialer.Transport = n.endpoint.Transport
-	if n.admin, err = admin.Listen(n.dir.Socket()); err != nil {
+	socket, err := n.dir.PlaceSocket()
+	if err != nil {
+		return nil, err
+	}
+	if n.admin, err = admin.Listen(socket); err != nil {
 		return nil, err
 	}
 	return n, nil
@@ -243,6 +247,7 @@ func (n *Node) Close() error {
 		}
 		if n.admin != nil {
 			n.admin.Close()
+			n.dir.RemoveSocket()
 		}
 		if n.redirect != nil {
 			n.redirect.Close()

@@ -67,7 +67,12 @@ func (c *Client) do(ctx context.Context, method, target string, in, out any) err
 	}
 	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", c.path)
+		conn, err := d.DialContext(ctx, "unix", c.path)
+		if err == nil && !peerAllowed(conn) {
+			conn.Close()
+			return nil, fmt.Errorf("the process behind %s is another user's", c.path)
+		}
+		return conn, err
 	}}
 	var body io.Reader
 	if in != nil {

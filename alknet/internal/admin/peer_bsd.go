@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerAllowed admits the node's own user and root (LOCAL_PEERCRED).
+// peerAllowed admits this process's own user and root, at either end (LOCAL_PEERCRED).
 func peerAllowed(c net.Conn) bool {
 	return allowUID(c, func(fd int) (uint32, error) {
 		cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)

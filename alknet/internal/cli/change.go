@@ -22,11 +22,14 @@ const lockWait = 5 * time.Second
 // change edits peers and tokens: through the running node, where it is in force
 // at once, else in the file.
 func (e *env) change(ctx context.Context, d datadir.Dir, c peerbook.Change) error {
-	node := admin.NewClient(d.Socket())
 	waited, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	for {
-		err := node.Change(ctx, c)
+		socket, err := d.Socket()
+		if err != nil {
+			return err
+		}
+		err = admin.NewClient(socket).Change(ctx, c)
 		if !errors.Is(err, admin.ErrNotRunning) {
 			return err
 		}

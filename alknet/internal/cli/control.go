@@ -31,7 +31,8 @@ func (e *env) runningNode() (datadir.Dir, *admin.Client, error) {
 	if err != nil {
 		return datadir.Dir{}, nil, err
 	}
-	return d, admin.NewClient(d.Socket()), nil
+	socket, err := d.Socket()
+	return d, admin.NewClient(socket), err
 }
 
 func notRunning(err error) error {

@@ -53,7 +53,11 @@ type identity struct {
 
 // identity asks the running node, which needs no passphrase, else the vault.
 func (e *env) identity(ctx context.Context, d datadir.Dir) (identity, error) {
-	answer, err := admin.NewClient(d.Socket()).Identity(ctx)
+	socket, err := d.Socket()
+	if err != nil {
+		return identity{}, err
+	}
+	answer, err := admin.NewClient(socket).Identity(ctx)
 	if err == nil {
 		return runningIdentity(answer)
 	}

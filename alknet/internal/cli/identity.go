@@ -44,7 +44,11 @@ func (e *env) identify(ctx context.Context, d datadir.Dir) (*ownIdentity, error)
 		return o, nil
 	}
 	if err == nil {
-		if o.cert, err = signThrough(ctx, admin.NewClient(d.Socket())); err == nil {
+		socket, err := d.Socket()
+		if err != nil {
+			return nil, err
+		}
+		if o.cert, err = signThrough(ctx, admin.NewClient(socket)); err == nil {
 			close(o.ready)
 			return o, nil
 		}

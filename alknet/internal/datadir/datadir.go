@@ -190,7 +190,7 @@ func (d Dir) Lock() (unlock func() error, err error) {
 // sweep removes what a crash left of files that only the holder of the lock
 // writes.
 func (d Dir) sweep() {
-	for _, name := range []string{"version", "config.toml", "peers.toml"} {
+	for _, name := range []string{"version", "config.toml", "peers.toml", "socket"} {
 		left, _ := filepath.Glob(temporary(d.File(name)))
 		for _, path := range left {
 			os.Remove(path)

@@ -1,0 +1,68 @@
+package admin
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+)
+
+// TestClientRefusesAnotherUsersServer has another user listen, by a thread that
+// takes his number for one call: the credentials of a socket are those of the
+// call of listen (unix(7), SO_PEERCRED).
+func TestClientRefusesAnotherUsersServer(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	raw, err := l.(*net.UnixListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err = errors.Join(effective(65534), syscall.Listen(int(fd), 8), effective(0))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		if c, err := l.Accept(); err == nil {
+			buf := make([]byte, 1)
+			if n, _ := c.Read(buf); n > 0 {
+				t.Error("the client spoke to another user's process")
+			}
+			c.Close()
+		}
+	}()
+	if _, err := NewClient(path).Status(t.Context()); err == nil || errors.Is(err, ErrNotRunning) {
+		t.Errorf("got %v", err)
+	}
+	<-accepted
+}
+
+// effective changes the calling thread's user alone.
+func effective(uid uintptr) error {
+	keep := ^uintptr(0)
+	if _, _, e := syscall.RawSyscall(syscall.SYS_SETRESUID, keep, uid, keep); e != 0 {
+		return e
+	}
+	return nil
+}

@@ -1,0 +1,15 @@
+package datadir
+
+import (
+	"fmt"
+	"os"
+)
+
+// checkShared relies on the access lists of the profile's folders.
+func checkShared(path string) error {
+	fi, err := os.Stat(path)
+	if err == nil && !fi.IsDir() {
+		err = fmt.Errorf("%s is no folder", path)
+	}
+	return err
+}
