@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -308,6 +309,40 @@ func TestLoginGraceIsAFailure(t *testing.T) {
 		if n.failures.Wait(source(t, n.addr)) == 0 {
 			t.Errorf("%q: not counted", sent)
 		}
+	}
+}
+
+// hesitant never signs.
+type hesitant struct {
+	gossh.Signer
+	given chan struct{} // closed when the test is over
+}
+
+func (h hesitant) Sign(io.Reader, []byte) (*gossh.Signature, error) {
+	<-h.given
+	return nil, errors.New("no signature")
+}
+
+// TestTriedAndWaitedIsOneFailure: a refused key and the end of the grace on
+// the same connection count once.
+func TestTriedAndWaitedIsOneFailure(t *testing.T) {
+	stranger, _ := newKey(t)
+	signer, key := newKey(t)
+	n := newNode(t, []auth.Peer{peer("laptop", key)}, func(s *ssh.Server) { s.LoginGrace = 200 * time.Millisecond })
+	check(t, n.store.Update(func(d *config.Dynamic) error { d.Limits.AuthFailures = 2; return nil }))
+	h := hesitant{signer, make(chan struct{})}
+	var client sync.WaitGroup
+	client.Go(func() {
+		if c, err := gossh.Dial("tcp", n.addr, n.client(stranger, h)); err == nil {
+			c.Close()
+			t.Error("accepted")
+		}
+	})
+	<-n.ended
+	close(h.given)
+	client.Wait()
+	if n.failures.Len() != 1 || n.failures.Wait(source(t, n.addr)) != 0 {
+		t.Error("not one failure")
 	}
 }
 
