@@ -39,6 +39,7 @@ func (n *Node) assemble() error {
 	if err != nil {
 		return err
 	}
+	n.files.Store(&files)
 	if err := n.openACME(); err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (n *Node) assemble() error {
 	if err != nil {
 		return err
 	}
-	faces := &tlsconf.Server{Node: nodeCertificate, Web: n.web, Certificates: n.certificates(files)}
+	faces := &tlsconf.Server{Node: nodeCertificate, Web: n.web, Certificates: n.certificates}
 	faces.NodeALPNs, faces.WebALPNs = tlsconf.Split(n.router.ALPNs())
 
 	reset, err := n.keys.Secret("quic-stateless-reset")
@@ -126,16 +127,14 @@ func (n *Node) httpServer(failures *config.Failures) *alkhttp.Server {
 }
 
 // certificates asks the owner's files first, then ACME.
-func (n *Node) certificates(files certificateFiles) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		if c := files.find(hello); c != nil {
-			return c, nil
-		}
-		if n.acme != nil {
-			return n.acme.Certificate(hello)
-		}
-		return nil, nil
+func (n *Node) certificates(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if c := n.files.Load().find(hello); c != nil {
+		return c, nil
 	}
+	if n.acme != nil {
+		return n.acme.Certificate(hello)
+	}
+	return nil, nil
 }
 
 type certificateFiles []*tls.Certificate

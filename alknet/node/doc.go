@@ -23,5 +23,6 @@
 // # Limits
 //
 // One process opens a data directory at a time. Handlers are fixed from New
-// on; peers, tokens, roles and limits change while the node runs.
+// on; peers, tokens, roles, limits and certificate files change while the node
+// runs.
 package node

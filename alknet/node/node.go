@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/alkdev/alknet/alknet/internal/admin"
@@ -62,10 +63,12 @@ type Node struct {
 	admin    net.Listener
 	redirect net.Listener // nil without HTTP-01
 
-	files sync.Mutex // serialises writers of peers.toml
-	stop  signal     // Stop was called
-	now   signal     // Stop was called with now, and stop is raised after it
-	once  sync.Once
+	files   atomic.Pointer[certificateFiles]
+	writing sync.Mutex // serialises writers of peers.toml, and reloads
+
+	stop signal // Stop was called
+	now  signal // Stop was called with now, and stop is raised after it
+	once sync.Once
 }
 
 // New opens a node: it takes the lock of the data directory, unlocks the

@@ -16,24 +16,18 @@ func dynamic(s settings.Settings, b *peerbook.Book) config.Dynamic {
 	return config.Dynamic{Peers: b.Peers, Tokens: b.Tokens, Roles: s.Roles, Limits: s.Limits.Config()}
 }
 
-// Reload reads config.toml and peers.toml again and puts roles, limits, peers
-// and tokens in force at once. It returns the settings that have changed and
+// Reload reads config.toml, peers.toml and the certificate files again and puts
+// roles, limits, peers, tokens and certificates in force at once. It returns the settings that have changed and
 // wait for a restart. A fault refuses everything and the old configuration
 // stays.
 func (n *Node) Reload() (needsRestart []string, err error) {
-	n.files.Lock()
-	defer n.files.Unlock()
-	s, err := settings.Load(n.dir.Config())
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	s, files, err := n.reread()
 	if err != nil {
 		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
 	}
-	book, err := peerbook.Load(n.dir.Peers())
-	if err != nil {
-		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
-	}
-	if err := n.store.Swap(dynamic(s, book)); err != nil {
-		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
-	}
+	n.files.Store(&files)
 	if n.acme != nil {
 		n.acme.Retry()
 	}
@@ -41,11 +35,28 @@ func (n *Node) Reload() (needsRestart []string, err error) {
 	return n.changedStatics(s), nil
 }
 
+// reread takes the new configuration if there is no fault in any of its files.
+func (n *Node) reread() (settings.Settings, certificateFiles, error) {
+	s, err := settings.Load(n.dir.Config())
+	if err != nil {
+		return s, nil, err
+	}
+	files, err := loadCertificates(n.dir.Path(), s.TLS.Certificates)
+	if err != nil {
+		return s, nil, err
+	}
+	book, err := peerbook.Load(n.dir.Peers())
+	if err != nil {
+		return s, nil, err
+	}
+	return s, files, n.store.Swap(dynamic(s, book))
+}
+
 func (n *Node) changedStatics(s settings.Settings) (names []string) {
 	old, now := reflect.ValueOf(n.settings), reflect.ValueOf(s)
 	for i := range old.NumField() {
 		name := old.Type().Field(i).Tag.Get("toml")
-		if name == "roles" || name == "limits" || name == "listen" && len(n.cfg.Listen) > 0 {
+		if name == "roles" || name == "limits" || name == "tls" || name == "listen" && len(n.cfg.Listen) > 0 {
 			continue
 		}
 		if !reflect.DeepEqual(old.Field(i).Interface(), now.Field(i).Interface()) {
@@ -59,8 +70,8 @@ func (n *Node) changedStatics(s settings.Settings) (names []string) {
 // new set was checked and before it is in force, so that neither a fault nor a
 // crash leaves the two apart.
 func (n *Node) change(c peerbook.Change) error {
-	n.files.Lock()
-	defer n.files.Unlock()
+	n.writing.Lock()
+	defer n.writing.Unlock()
 	book, err := peerbook.Load(n.dir.Peers())
 	if err != nil {
 		return err

@@ -84,8 +84,8 @@ func (e *env) reloadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have the running node read config.toml and peers.toml again",
-		Long: `Have the running node read config.toml and peers.toml again. Peers, tokens, roles
-and limits are in force at once; what else has changed is listed and takes
+		Long: `Have the running node read config.toml, peers.toml and certificate files again.
+Peers, tokens, roles, limits and certificates are in force at once; what else has changed is listed and takes
 effect on the next start. A fault refuses everything and the old configuration
 stays.`,
 		Args: args(cobra.NoArgs),

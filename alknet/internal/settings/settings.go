@@ -24,8 +24,8 @@ import (
 	"github.com/alkdev/alknet/core/config"
 )
 
-// Settings is the whole file. Roles and Limits take effect on reload, all else
-// on the next start.
+// Settings is the whole file. Roles, Limits and TLS take effect on reload, all
+// else on the next start.
 type Settings struct {
 	Listen    []string   `toml:"listen"`
 	Drain     Duration   `toml:"drain"`

@@ -3,8 +3,9 @@ package settings
 // Template is what 'alknet init' writes: every setting, commented out, with
 // its default.
 const Template = `# alknet node configuration. Everything here is optional; a key that is
-# not known is an error. 'alknet reload' applies [roles] and [limits] to the
-# running node; everything else takes effect on the next start.
+# not known is an error. 'alknet reload' applies [roles], [limits] and the
+# certificate files to the running node; everything else takes effect on the
+# next start.
 # Peers and tokens are kept in peers.toml by 'alknet peer' and 'alknet token'.
 
 # Addresses to listen on, UDP and TCP alike. ":4433" means every address.
@@ -30,7 +31,8 @@ const Template = `# alknet node configuration. Everything here is optional; a ke
 # level = "info"                  # debug, info, warn, error
 # format = "text"                 # text or json
 
-# Certificates of public authorities, PEM files relative to this folder.
+# Certificates of public authorities, PEM files relative to this folder. After
+# a renewal: 'alknet reload'.
 # [[tls.certificates]]
 # cert = "certs/example.org.pem"
 # key = "certs/example.org.key"
