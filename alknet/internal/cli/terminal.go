@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/term"
@@ -139,13 +140,21 @@ func (e *env) newPassphrase(ctx context.Context, file string) (string, error) {
 	return first, nil
 }
 
-// secretFile reads the first line of a file.
+// secretFile reads the first line of a file, which must be closed to others. A
+// pipe, as a shell makes it, is nobody's to open later.
 func secretFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("read passphrase: %w", err)
 	}
 	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read passphrase: %w", err)
+	}
+	if mode := fi.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		return "", fmt.Errorf("%s has mode %04o, and other users may read the passphrase: chmod 600 it", path, mode.Perm())
+	}
 	raw, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
 		return "", fmt.Errorf("read passphrase: %w", err)
