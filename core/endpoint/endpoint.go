@@ -82,7 +82,8 @@ type Endpoint struct {
 	stopErr  error // of the drain; read after ended
 	live     map[*live]struct{}
 
-	countLoopback bool // set by tests, which have no other addresses
+	wallClock     func() time.Time // set by tests, which cannot make the machine sleep
+	countLoopback bool             // set by tests, which have no other addresses
 }
 
 var (
@@ -92,6 +93,9 @@ var (
 
 func (e *Endpoint) init() {
 	e.once.Do(func() {
+		if e.wallClock == nil {
+			e.wallClock = time.Now
+		}
 		e.gate.limit = func() int { return e.limits().Handshakes }
 		e.ledger = ledger{limits: e.limits}
 		e.live = make(map[*live]struct{})

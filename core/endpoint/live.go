@@ -17,6 +17,10 @@ const (
 	reasonStopping = "the node stops"
 )
 
+// expiryCheck is how late an expiry is noticed after the machine slept: timers
+// stand still meanwhile.
+const expiryCheck = 30 * time.Second
+
 // live is a connection while its handler runs.
 type live struct {
 	e         *Endpoint
@@ -26,10 +30,11 @@ type live struct {
 	remote    net.Addr
 	prefix    netip.Prefix
 
-	mu     sync.Mutex    // protects what follows
-	who    auth.Identity // the ledger counts the connection under it
-	expiry *time.Timer
-	over   bool
+	mu      sync.Mutex    // protects what follows
+	who     auth.Identity // the ledger counts the connection under it
+	expires time.Time
+	expiry  *time.Timer // nil if it never expires
+	over    bool
 }
 
 // admit counts a connection whose handshake has finished and starts its handler
@@ -157,10 +162,29 @@ func (l *live) watchExpiry(id auth.Identity) {
 		l.expiry.Stop()
 		l.expiry = nil
 	}
+	l.expires = id.Expires
 	if !id.Expires.IsZero() {
-		l.expiry = time.AfterFunc(time.Until(id.Expires), func() { l.recheck() })
+		l.expiry = time.AfterFunc(min(l.untilExpiry(), expiryCheck), l.checkExpiry)
 	}
 }
+
+func (l *live) checkExpiry() {
+	l.mu.Lock()
+	if l.over || l.expiry == nil {
+		l.mu.Unlock()
+		return
+	}
+	if left := l.untilExpiry(); left > 0 {
+		l.expiry.Reset(min(left, expiryCheck))
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	l.recheck()
+}
+
+// untilExpiry goes by the wall clock, which Round leaves alone.
+func (l *live) untilExpiry() time.Duration { return l.expires.Round(0).Sub(l.e.wallClock()) }
 
 func (l *live) info() Info {
 	l.mu.Lock()
