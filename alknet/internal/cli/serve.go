@@ -53,6 +53,9 @@ func (e *env) serve(ctx context.Context, listen []string, ready bool) error {
 	if err != nil {
 		return err
 	}
+	if err := noCoreDump(); err != nil {
+		return err
+	}
 	if err := e.setUp(ctx, d); err != nil {
 		return err
 	}
