@@ -28,7 +28,12 @@
 //     may do nothing here, the client is asked for a public key, which may
 //     belong to somebody else.
 //
-// All SSH connections on one connection must show the same credential. A
+// All SSH connections on one connection must show the same credential. Where
+// TLS proved one peer and that credential is another's, the connection ends
+// with the rights of either: when the owner of the SSH key is removed, disabled
+// or expires, whoever accepted the connection closes it at once; when the peer
+// of the TLS handshake does, this package does, at the next request or within
+// ten seconds. A
 // node never offers its own key as an SSH user key; a server cannot enforce
 // that for others, because a plain ssh-ed25519 key and a node key have the
 // same form in the list of peers.
@@ -53,16 +58,19 @@
 // seconds later SIGKILL; at the node's hard stop at once. A process that is to
 // stay makes a session of its own (setsid, tmux, systemd-run) and lets go of
 // the channel's output. A client may be silent for any time: nothing here
-// ends an idle shell.
+// ends an idle shell. A connection that carries no SSH connection for ten
+// minutes is ended, whoever made it.
 //
 // # Security posture
 //
 // Key exchange is mlkem768x25519-sha256 where the client has it, else
 // curve25519-sha256 or ecdh-sha2-nistp256, always with strict key exchange
 // where the client has that; no SHA-1, no CBC, no finite-field groups. The
-// unauthenticated are bounded in number, time (30 s), attempts (6) and by
-// source (config.Failures); the authenticated in open channels (256) and in
-// what one request may hold. Each attempt to authenticate is one line in the
+// unauthenticated are bounded in number (64, of which one source has 8), time
+// (30 s from the end of the TLS handshake), attempts (6) and by source
+// (config.Failures, which also counts who only waited); the authenticated in
+// open channels (256) and in what one request may hold. Who asks on and takes
+// no answer for ten seconds is cut off. Each attempt to authenticate is one line in the
 // log. Commands, and where somebody wanted to go, are never logged.
 //
 // # Limits

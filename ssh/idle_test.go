@@ -101,3 +101,51 @@ func TestIdleConnection(t *testing.T) {
 		h.ended(time.Hour + 10*time.Minute)
 	})
 }
+
+// TestEitherPeerIsRevoked: a connection that TLS made for one peer and an SSH
+// key for another ends with either.
+func TestEitherPeerIsRevoked(t *testing.T) {
+	for _, expires := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			_, outer := newKey(t)
+			signer, inner := newKey(t)
+			peers := []auth.Peer{peer("outer", outer, "fs:read"), peer("inner", inner, "ssh:exec")}
+			if expires {
+				peers[0].Expires = time.Now().Add(time.Hour)
+			}
+			h := handle(t, outer, peers...)
+			c := h.open(signer)
+			time.Sleep(30 * time.Minute)
+			if _, _, err := c.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+				t.Errorf("ended early: %v", err)
+			}
+			if !expires {
+				check(t, h.store.Update(func(d *config.Dynamic) error { d.Peers = d.Peers[1:]; return nil }))
+			}
+			c.Wait()
+			check(t, <-h.done)
+			var ce *core.CloseError
+			if err := context.Cause(h.client.Context()); !errors.As(err, &ce) || ce.Code != core.CodeRevoked {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestOuterPeerIsReadAtEachRequest: not only when the interval is over.
+func TestOuterPeerIsReadAtEachRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, outer := newKey(t)
+		signer, inner := newKey(t)
+		h := handle(t, outer, peer("outer", outer, "fs:read"), peer("inner", inner, "ssh:exec"))
+		c := h.open(signer)
+		check(t, h.store.Update(func(d *config.Dynamic) error { d.Peers = d.Peers[1:]; return nil }))
+		if _, err := c.NewSession(); err == nil {
+			t.Error("a session was opened for a peer who is gone")
+		}
+		check(t, <-h.done)
+		if took := time.Since(h.began); took != 0 {
+			t.Errorf("only after %v", took)
+		}
+	})
+}
