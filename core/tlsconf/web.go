@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -36,6 +37,8 @@ type WebCertificates struct {
 	// when it is given no randomness, as *ecdsa.PrivateKey does. Required.
 	Key func(epoch uint64) (crypto.Signer, error)
 	// Names are the host names and IP addresses that the certificates carry.
+	// What is neither is left out, as a machine's name may be: a certificate
+	// has room for ASCII only, so an international name goes in as xn--.
 	Names []string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -145,9 +148,30 @@ func (w *WebCertificates) template(epoch uint64) *x509.Certificate {
 	for _, name := range w.Names {
 		if ip, err := netip.ParseAddr(name); err == nil {
 			t.IPAddresses = append(t.IPAddresses, ip.AsSlice())
-		} else {
+		} else if isDNSName(name) {
 			t.DNSNames = append(t.DNSNames, name)
 		}
 	}
 	return t
+}
+
+// isDNSName reports whether name has the preferred syntax (RFC 1034, section
+// 3.5; RFC 1123, section 2.1), underscores and a first label "*" allowed.
+func isDNSName(name string) bool {
+	if len(name) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range []byte(label) {
+			switch {
+			case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+			default:
+				return false
+			}
+		}
+	}
+	return true
 }

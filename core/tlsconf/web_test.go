@@ -8,6 +8,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +67,35 @@ func TestWebCertificateRotates(t *testing.T) {
 	now = start.Add(10 * tlsconf.WebRotation)
 	if cert, err := web.Certificate(); err != nil || !cert.Leaf.NotAfter.After(now) {
 		t.Errorf("after a long sleep: %v", err)
+	}
+}
+
+// A name that a certificate has no room for costs that name, not the web face.
+func TestWebCertificateLeavesOutWhatIsNoName(t *testing.T) {
+	long := strings.Repeat("a", 63)
+	for _, test := range []struct {
+		name  string
+		names []string
+		want  string
+	}{
+		{"not ASCII", []string{"müller.local", "node.example"}, "[node.example] []"},
+		{"international", []string{"xn--mller-kva.local"}, "[xn--mller-kva.local] []"},
+		{"wildcard", []string{"*.node.example", "*", "a.*.example"}, "[*.node.example] []"},
+		{"case and digits", []string{"Node-7.Example", "_acme.example"}, "[Node-7.Example _acme.example] []"},
+		{"no names", []string{"", ".", "a..b", "a.", "-a", "a-", "a b", "a/b", "a:1", "\x00", "\xff"}, "[] []"},
+		{"length", []string{long, long + "a", strings.Join([]string{long, long, long, long}, ".")}, "[" + long + "] []"},
+		{"addresses", []string{"192.0.2.1", "2001:db8::1"}, "[] [192.0.2.1 2001:db8::1]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			web := &tlsconf.WebCertificates{Key: epochKeys(t), Names: test.names}
+			cert, err := web.Certificate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(cert.Leaf.DNSNames, cert.Leaf.IPAddresses); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
 	}
 }
 
