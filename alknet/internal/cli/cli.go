@@ -31,6 +31,7 @@ const (
 type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	name           string // by which the program was started
 
 	data           string // --data
 	passphraseFile string // --passphrase-file
@@ -42,7 +43,7 @@ type env struct {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, name: args[0]}
 	root := e.root()
 	root.SetArgs(args[1:])
 	root.SetIn(stdin)

@@ -3,10 +3,14 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alkdev/alknet/alknet/internal/datadir"
 	"github.com/alkdev/alknet/core"
 	"github.com/alkdev/alknet/core/auth"
 	"github.com/alkdev/alknet/core/dial"
@@ -148,5 +152,39 @@ func FuzzKeyInFile(f *testing.F) {
 func TestPrintableKeepsControlCharactersAway(t *testing.T) {
 	if got := printable("a\x1b[31mb\u009bc\ndé"); got != "a?[31mb?c?dé" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestProgram(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv(datadir.Environment, filepath.Join(dir, "usual"))
+	t.Setenv("PATH", dir)
+	name := "alknet"
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	if err := os.WriteFile(name, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, data, want string }{
+		{"alknet", "", "alknet"},
+		{"./" + name, "", "./" + name},
+		{filepath.Join(dir, name), "", auth.JoinArgv([]string{filepath.Join(dir, name)})},
+		{"gone", "", auth.JoinArgv([]string{self})},
+		{"alknet", "usual", "alknet"},
+		{"alknet", "./usual/", "alknet"},
+		{"alknet", "other", "alknet --data other"},
+		{"alknet", "my $data's", `alknet --data 'my $data'\''s'`},
+	} {
+		t.Run(test.name+" "+test.data, func(t *testing.T) {
+			if got := (&env{name: test.name, data: test.data}).program(); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
 	}
 }

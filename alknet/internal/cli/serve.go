@@ -143,7 +143,8 @@ func (e *env) run(ctx context.Context, n *node.Node, signals <-chan os.Signal) e
 
 // banner tells a person what the node is and how to reach it from here.
 func (e *env) banner(n *node.Node) error {
-	_, place, _ := strings.Cut(n.Target(), "@")
+	target := strings.TrimPrefix(n.Target(), "alknet://")
+	_, place, _ := strings.Cut(target, "@")
 	self := e.program()
 	var b strings.Builder
 	fmt.Fprintf(&b, "node id  %s\n", n.ID())
@@ -153,36 +154,30 @@ func (e *env) banner(n *node.Node) error {
 	fmt.Fprintf(&b, `
 Try, on this machine:
   curl -k https://%[1]s/
-  ssh -o StrictHostKeyChecking=accept-new -o HostKeyAlias=%[2]s -o "ProxyCommand=%[3]s proxy %[4]s alknet/ssh" %[2]s
-  a browser: https://%[1]s/ (the certificate is the node's own: '%[3]s id' shows its hash)
+  %[2]s ssh-config %[3]s --alias here > here.conf
+  ssh -F here.conf here
+  a browser: https://%[1]s/ (the certificate is the node's own: '%[2]s id' shows its hash)
 
 Let somebody in:
-  %[3]s peer add NAME KEY --scope ssh:forward:localhost:*
-`, place, n.ID(), self, n.Target())
+  %[2]s peer add NAME KEY --scope ssh:shell --scope ssh:exec --as-admin
+`, place, self, target)
 	_, err := io.WriteString(e.stdout, b.String())
 	return err
 }
 
-// program is how a person runs this very program on this data directory.
+// program is how a person runs this very program on this data directory, from
+// the folder in which it was started.
 func (e *env) program() string {
-	words := []string{"alknet"}
-	self, err := os.Executable()
-	if found, lookErr := exec.LookPath("alknet"); err == nil && (lookErr != nil || !sameFile(found, self)) {
-		words[0] = self
-	}
-	if e.data != "" {
-		if d, err := e.dir(); err == nil {
-			words = append(words, "--data", d.Path())
+	words := []string{e.name}
+	if _, err := exec.LookPath(e.name); err != nil {
+		words[0] = "alknet"
+		if self, err := os.Executable(); err == nil {
+			words[0] = self
 		}
 	}
-	return auth.JoinArgv(words)
-}
-
-func sameFile(a, b string) bool {
-	fa, err := os.Stat(a)
-	if err != nil {
-		return false
+	given, err := e.dir()
+	if usual, usualErr := datadir.At(""); e.data != "" && (err != nil || usualErr != nil || given != usual) {
+		words = append(words, "--data", e.data)
 	}
-	fb, err := os.Stat(b)
-	return err == nil && os.SameFile(fa, fb)
+	return auth.JoinArgv(words)
 }
