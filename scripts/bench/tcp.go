@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/alkdev/alknet/core"
@@ -77,6 +78,7 @@ func bareTCP(up bool) (sample, error) {
 		tc := tls.Server(nc, settings)
 		defer tc.Close()
 		serveStream(tc)
+		io.Copy(io.Discard, tc) // closing with unread data would reset what is on its way
 	}()
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
