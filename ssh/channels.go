@@ -23,6 +23,11 @@ type login struct {
 	open int // channels; protected by server.mu
 }
 
+// now returns the identity with its present rights.
+func (l *login) now(ctx context.Context) (auth.Identity, error) {
+	return l.server.Identities.Refresh(ctx, l.identity)
+}
+
 // serve returns when the SSH connection has ended and everything it started.
 func (l *login) serve(ctx context.Context, chans <-chan gossh.NewChannel, reqs <-chan *gossh.Request) {
 	var work sync.WaitGroup

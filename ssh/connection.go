@@ -45,14 +45,9 @@ func newConnection(s *Server, conn core.Connection, who *core.AuthContext) *conn
 }
 
 func (c *connection) serve(ctx context.Context) error {
-	var watch sync.WaitGroup
-	defer watch.Wait()
 	accepting, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	c.stop = stop
-	if !c.who.Identity.IsZero() {
-		watch.Go(func() { c.server.watchOuter(accepting, c.who, c.conn) })
-	}
 	if c.who.Identity.IsZero() {
 		grace := time.AfterFunc(c.server.loginGrace(), func() {
 			if !c.authenticated() {

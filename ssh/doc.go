@@ -30,11 +30,8 @@
 //
 // All SSH connections on one connection must show the same credential. Where
 // TLS proved one peer and that credential is another's, the connection ends
-// with the rights of either: when the owner of the SSH key is removed, disabled
-// or expires, whoever accepted the connection closes it at once; when the peer
-// of the TLS handshake does, this package does, at the next request or within
-// ten seconds. A
-// node never offers its own key as an SSH user key; a server cannot enforce
+// with the rights of either: whoever accepted it (core/endpoint) closes it at
+// once when one of them is removed, disabled or expires. A node never offers its own key as an SSH user key; a server cannot enforce
 // that for others, because a plain ssh-ed25519 key and a node key have the
 // same form in the list of peers.
 //

@@ -29,6 +29,7 @@ type live struct {
 	since     time.Time
 	remote    net.Addr
 	prefix    netip.Prefix
+	shaken    auth.Identity // proved by the handshake
 
 	mu      sync.Mutex    // protects what follows
 	who     auth.Identity // the ledger counts the connection under it
@@ -50,7 +51,7 @@ func (e *Endpoint) admit(conn core.Connection, transport string, prefix netip.Pr
 		e.conns.Done()
 		return
 	}
-	l.who = id
+	l.shaken, l.who = id, id
 	e.register(l)
 	who := core.NewAuthContext(id, key, conn.ALPN(), l.remote, l.prove)
 	if !key.IsZero() {
@@ -130,23 +131,27 @@ func (l *live) prove(id auth.Identity) error {
 	return l.recheck()
 }
 
-// recheck asks who the connection's identity is now, and closes the connection
-// if it is nobody any more.
+// recheck asks who the connection's identities are now, that of the handshake
+// and that which the handler proved, and closes the connection if one of them
+// is nobody any more.
 func (l *live) recheck() error {
 	l.mu.Lock()
 	who := l.who
 	l.mu.Unlock()
-	if who.IsZero() || l.e.Identities == nil {
+	if l.e.Identities == nil {
 		return nil
 	}
-	fresh, err := l.e.Identities.Refresh(context.Background(), who)
+	expires, err := l.refresh(l.shaken, time.Time{})
+	if err == nil && (l.shaken.IsZero() || who.Credential != l.shaken.Credential) {
+		expires, err = l.refresh(who, expires)
+	}
 	l.mu.Lock()
 	if l.over || l.who.Credential != who.Credential {
 		l.mu.Unlock()
 		return nil
 	}
 	if err == nil {
-		l.watchExpiry(fresh)
+		l.watchExpiry(expires)
 		l.mu.Unlock()
 		return nil
 	}
@@ -156,14 +161,26 @@ func (l *live) recheck() error {
 	return err
 }
 
+// refresh returns the earlier of expires and id's expiry as it is now.
+func (l *live) refresh(id auth.Identity, expires time.Time) (time.Time, error) {
+	if id.IsZero() {
+		return expires, nil
+	}
+	fresh, err := l.e.Identities.Refresh(context.Background(), id)
+	if err == nil && !fresh.Expires.IsZero() && (expires.IsZero() || fresh.Expires.Before(expires)) {
+		expires = fresh.Expires
+	}
+	return expires, err
+}
+
 // watchExpiry is called with l.mu held.
-func (l *live) watchExpiry(id auth.Identity) {
+func (l *live) watchExpiry(expires time.Time) {
 	if l.expiry != nil {
 		l.expiry.Stop()
 		l.expiry = nil
 	}
-	l.expires = id.Expires
-	if !id.Expires.IsZero() {
+	l.expires = expires
+	if !expires.IsZero() {
 		l.expiry = time.AfterFunc(min(l.untilExpiry(), expiryCheck), l.checkExpiry)
 	}
 }

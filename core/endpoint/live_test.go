@@ -159,3 +159,52 @@ func TestExpiry(t *testing.T) {
 		})
 	}
 }
+
+// A connection on which a handler proved somebody else still ends with the
+// peer that the handshake proved.
+func TestRemovedPeerOfTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handshake := auth.Identity{Kind: auth.KindPeer, Name: "laptop", Credential: auth.Credential{TokenID: "laptop"}}
+		proved := auth.Identity{Kind: auth.KindPeer, Name: "phone", Credential: auth.Credential{TokenID: "phone"}}
+		gone := map[string]bool{}
+		e := &Endpoint{Identities: refreshing{handshake, func(id auth.Identity) (auth.Identity, error) {
+			if gone[id.Name] {
+				return auth.Identity{}, auth.ErrUnknownKey
+			}
+			return id, nil
+		}}}
+		conn := admitted(t, e, true, func(ctx context.Context, conn core.Connection, who *core.AuthContext) error {
+			if err := who.Prove(proved); err != nil {
+				return err
+			}
+			return waiting(ctx, conn, who)
+		})
+		synctest.Wait()
+		if conn.Context().Err() != nil {
+			t.Fatalf("the connection has ended with %v", context.Cause(conn.Context()))
+		}
+		gone["laptop"] = true
+		for _, l := range e.snapshot() {
+			l.recheck()
+		}
+		synctest.Wait()
+		if !revoked(conn) {
+			t.Errorf("the connection has ended with %v", context.Cause(conn.Context()))
+		}
+		e.conns.Wait()
+	})
+}
+
+// refreshing answers Refresh by who is asked for.
+type refreshing struct {
+	known auth.Identity
+	ask   func(auth.Identity) (auth.Identity, error)
+}
+
+func (r refreshing) ByKey(context.Context, auth.Key) (auth.Identity, error) { return r.known, nil }
+func (r refreshing) ByToken(context.Context, string) (auth.Identity, error) {
+	return auth.Identity{}, auth.ErrUnknownToken
+}
+func (r refreshing) Refresh(_ context.Context, id auth.Identity) (auth.Identity, error) {
+	return r.ask(id)
+}
