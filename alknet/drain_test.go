@@ -215,7 +215,7 @@ func check(t *testing.T, err error) {
 // another one from round to round.
 func TestOneSignalDrains(t *testing.T) {
 	dir := initDir(t)
-	for range 6 {
+	for range rounds(6) {
 		p := startServe(t, dir, nil)
 		work := runCat(t, dir, p.ready(p.out))
 		p.signal(syscall.SIGTERM)
