@@ -17,9 +17,9 @@ func dynamic(s settings.Settings, b *peerbook.Book) config.Dynamic {
 }
 
 // Reload reads config.toml, peers.toml and the certificate files again and puts
-// roles, limits, peers, tokens and certificates in force at once. It returns the settings that have changed and
-// wait for a restart. A fault refuses everything and the old configuration
-// stays.
+// roles, limits, peers, tokens and certificates in force at once. It returns the
+// settings that have changed and wait for a restart. A fault refuses everything
+// and the old configuration stays.
 func (n *Node) Reload() (needsRestart []string, err error) {
 	n.writing.Lock()
 	defer n.writing.Unlock()
