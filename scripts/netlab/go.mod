@@ -1,0 +1,3 @@
+module github.com/alkdev/alknet/scripts/netlab
+
+go 1.26.0
