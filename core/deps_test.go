@@ -31,8 +31,8 @@ var mayImport = []struct{ pkg, imports, why string }{
 	{"/internal/quicconn", module, "it implements the contract"},
 	{"/internal/quicconn", "github.com/quic-go/quic-go", "what it implements it with"},
 	{"/internal/tcpconn", "", "one method around net.TCPConn"},
-	{"/internal/udpgro", "golang.org/x/net/ipv4", "the message type of quic-go's batch reads"},
-	{"/internal/udpgro", "golang.org/x/sys/unix", "recvmmsg and UDP_GRO"},
+	{"/internal/udpconn", "golang.org/x/net/ipv4", "the message type of quic-go's batch reads"},
+	{"/internal/udpconn", "golang.org/x/sys/unix", "recvmmsg and UDP_GRO"},
 }
 
 func TestImports(t *testing.T) {

@@ -92,12 +92,14 @@ func TestBulkPrefersTCP(t *testing.T) {
 
 func TestBlockedUDPIsRemembered(t *testing.T) {
 	n := newNode(t)
+	both, tcp := []dial.Transport{dial.QUIC, dial.TCP}, []dial.Transport{dial.TCP}
 	for _, test := range []struct {
-		name   string
-		server *server
+		name     string
+		server   *server
+		attempts [][]dial.Transport // of each dial
 	}{
-		{"silent", &server{cert: n.cert, swallow: true}},
-		{"refused", &server{cert: n.cert, noQUIC: true}},
+		{"silent", &server{cert: n.cert, swallow: true}, [][]dial.Transport{both, both, both, tcp}},
+		{"refused", &server{cert: n.cert, noQUIC: true}, [][]dial.Transport{both, tcp}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := test.server.start(t)
@@ -109,17 +111,16 @@ func TestBlockedUDPIsRemembered(t *testing.T) {
 				defer mu.Unlock()
 				started = append(started, tr)
 			})
-			conn, info := mustDial(t, d, dial.Request{Target: s.target(n.id)})
-			echo(t, conn)
-			if info.Transport != dial.TCP || !info.UDPBlocked {
-				t.Errorf("first: got %+v", info)
-			}
-			_, info = mustDial(t, d, dial.Request{Target: s.target(n.id)})
-			if info.Transport != dial.TCP || !info.UDPBlocked {
-				t.Errorf("second: got %+v", info)
-			}
-			if want := []dial.Transport{dial.QUIC, dial.TCP, dial.TCP}; !slices.Equal(started, want) {
-				t.Errorf("attempts: got %v, want %v", started, want)
+			for i, want := range test.attempts {
+				started = nil
+				conn, info := mustDial(t, d, dial.Request{Target: s.target(n.id)})
+				echo(t, conn)
+				if info.Transport != dial.TCP || !info.UDPBlocked {
+					t.Errorf("dial %d: got %+v", i, info)
+				}
+				if !slices.Equal(started, want) {
+					t.Errorf("dial %d: attempts: got %v, want %v", i, started, want)
+				}
 			}
 		})
 	}

@@ -232,8 +232,11 @@ func (d *Dialer) race(ctx context.Context, r Request, p *policy, addrs []candida
 	if e == nil {
 		return nil, failure(ctx, r, ra.failures)
 	}
-	d.paths.won(r.Target, e.info.Transport, ra.wasSilent(1-e.info.Transport), now)
+	other := 1 - e.info.Transport
+	silent := ra.silenceOf(other)
+	d.paths.won(r.Target, e.info.Transport, silent, now)
 	blocked = d.paths.blocked(r.Target, now)
+	blocked[other] = blocked[other] || silent != none
 	e.info.UDPBlocked, e.info.TCPBlocked = blocked[QUIC], blocked[TCP]
 	return e, nil
 }

@@ -109,7 +109,8 @@ type Info struct {
 	Handshake time.Duration
 
 	// UDPBlocked and TCPBlocked say that this transport had no answer from
-	// this node while the other had one, now or within the last hour.
+	// this node while the other had one: in this dial, or so clearly within the
+	// last hour that it was not tried first.
 	UDPBlocked, TCPBlocked bool
 }
 

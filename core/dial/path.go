@@ -8,6 +8,19 @@ import (
 const (
 	pathMemory = time.Hour
 	maxPaths   = 1024
+	// silences in a row make a transport count as blocked. One proves little:
+	// a third of the packets lost, and every other first flight has no answer
+	// in the 250 ms that it has.
+	silences = 3
+)
+
+// evidence is for a transport's being blocked.
+type evidence int
+
+const (
+	none evidence = iota
+	likely
+	certain
 )
 
 // paths remembers which transport had no answer from which node while the
@@ -18,29 +31,38 @@ type paths struct {
 }
 
 type path struct {
-	silent [2]time.Time // by Transport: when that was seen last; zero: never
+	silent [2]silence // by Transport
 	seen   time.Time
+}
+
+type silence struct {
+	times int // in a row
+	last  time.Time
 }
 
 func (p *paths) blocked(t Target, now time.Time) (blocked [2]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, at := range p.m[t].silent {
-		blocked[i] = !at.IsZero() && now.Sub(at) < pathMemory
+	for i, s := range p.m[t].silent {
+		blocked[i] = s.times >= silences && now.Sub(s.last) < pathMemory
 	}
 	return blocked
 }
 
-// won notes that transport has answered, and whether the other was silent.
-func (p *paths) won(t Target, transport Transport, otherSilent bool, now time.Time) {
+// won notes that transport has answered, and that the other was silent.
+func (p *paths) won(t Target, transport Transport, other evidence, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.m[t]
-	e.silent[transport] = time.Time{}
-	if otherSilent {
-		e.silent[1-transport] = now
+	e.silent[transport] = silence{}
+	s := &e.silent[1-transport]
+	switch other {
+	case likely:
+		*s = silence{s.times + 1, now}
+	case certain:
+		*s = silence{silences, now}
 	}
-	if e.silent == ([2]time.Time{}) {
+	if e.silent == ([2]silence{}) {
 		delete(p.m, t)
 		return
 	}

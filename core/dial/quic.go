@@ -11,7 +11,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/alkdev/alknet/core/internal/quicconn"
-	"github.com/alkdev/alknet/core/internal/udpgro"
+	"github.com/alkdev/alknet/core/internal/udpconn"
 )
 
 // socket is a QUIC transport that one dial uses.
@@ -77,8 +77,11 @@ func (d *Dialer) socket(ctx context.Context, c candidate) (*socket, error) {
 		return nil, err
 	}
 	reportRefusal(udp, true)
-	s.connected = func() { reportRefusal(udp, false) }
-	pc, _ := udpgro.Wrap(udp, !d.NoGRO)
+	pc, _ := udpconn.Wrap(udp, !d.NoGRO)
+	s.connected = func() {
+		reportRefusal(udp, false)
+		pc.Forgive()
+	}
 	s.own(&quic.Transport{Conn: pc})
 	return s, nil
 }

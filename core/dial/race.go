@@ -62,6 +62,7 @@ type race struct {
 	inflight [2]int
 	answered [2]bool // somebody answered in the lane
 	beaten   [2]bool // the lane had its chance and another lane won
+	failed   [2]bool // so beaten after all its attempts had failed by themselves
 	failures []Attempt
 }
 
@@ -159,16 +160,22 @@ func (r *race) drain() {
 // behind the winner has not had its chance unless it failed by itself.
 func (r *race) judge(winner int) {
 	other := 1 - winner
-	failed := r.inflight[other] == 0 && r.next[other] == len(r.lanes[other])
-	r.beaten[other] = r.next[other] > 0 && (other == 0 || failed)
+	ended := r.inflight[other] == 0 && r.next[other] == len(r.lanes[other])
+	r.failed[other] = r.next[other] > 0 && ended
+	r.beaten[other] = r.failed[other] || other == 0
 }
 
-// wasSilent reports whether t had its chance and nobody answered.
-func (r *race) wasSilent(t Transport) bool {
+// silenceOf tells what the race has shown about t: nothing, that nobody had
+// answered yet, or that nobody does.
+func (r *race) silenceOf(t Transport) evidence {
 	for i, lane := range r.lanes {
-		if len(lane) > 0 && lane[0].transport == t {
-			return r.beaten[i] && !r.answered[i]
+		switch {
+		case len(lane) == 0 || lane[0].transport != t || !r.beaten[i] || r.answered[i]:
+		case r.failed[i]:
+			return certain
+		default:
+			return likely
 		}
 	}
-	return false
+	return none
 }

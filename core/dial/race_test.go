@@ -46,7 +46,7 @@ func TestRace(t *testing.T) {
 		winner  Transport
 		err     error // hard
 		none    bool  // all failed
-		blocked [2]bool
+		blocked [2]evidence
 	}{
 		{
 			name: "QUIC answers", lanes: [2]int{1, 1},
@@ -56,12 +56,12 @@ func TestRace(t *testing.T) {
 		{
 			name: "UDP is silent", lanes: [2]int{1, 1},
 			steps: map[string]step{"quic a0:1": {after: never}, "tcp a0:1": {after: 60 * time.Millisecond}},
-			want:  []string{"0s quic a0:1", "250ms tcp a0:1"}, winner: TCP, blocked: [2]bool{QUIC: true},
+			want:  []string{"0s quic a0:1", "250ms tcp a0:1"}, winner: TCP, blocked: [2]evidence{QUIC: likely},
 		},
 		{
 			name: "UDP is refused", lanes: [2]int{1, 1},
 			steps: map[string]step{"quic a0:1": {10 * time.Millisecond, lost}, "tcp a0:1": {after: 60 * time.Millisecond}},
-			want:  []string{"0s quic a0:1", "10ms tcp a0:1"}, winner: TCP, blocked: [2]bool{QUIC: true},
+			want:  []string{"0s quic a0:1", "10ms tcp a0:1"}, winner: TCP, blocked: [2]evidence{QUIC: certain},
 		},
 		{
 			name: "a slow path is not a blocked one", lanes: [2]int{1, 1},
@@ -140,7 +140,7 @@ func TestRace(t *testing.T) {
 				if e.info.Transport != test.winner {
 					t.Errorf("winner: got %v", e.info.Transport)
 				}
-				if b := [2]bool{r.wasSilent(QUIC), r.wasSilent(TCP)}; b != test.blocked {
+				if b := [2]evidence{r.silenceOf(QUIC), r.silenceOf(TCP)}; b != test.blocked {
 					t.Errorf("silent: got %v, want %v", b, test.blocked)
 				}
 			})
@@ -160,7 +160,7 @@ func TestRaceClosesLateWinner(t *testing.T) {
 		if err != nil || e.info.Transport != TCP || closed != 1 {
 			t.Errorf("got %v, %v, %d closed", e, err, closed)
 		}
-		if r.wasSilent(QUIC) {
+		if r.silenceOf(QUIC) != none {
 			t.Error("an answer that came late counts as silence")
 		}
 	})
@@ -186,7 +186,7 @@ func TestPathsForgetAndAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p paths
 		node := Target{Host: "node.example", Port: 1}
-		p.won(node, TCP, true, time.Now())
+		p.won(node, TCP, certain, time.Now())
 		if got := p.blocked(node, time.Now()); got != [2]bool{QUIC: true} {
 			t.Errorf("got %v", got)
 		}
@@ -195,7 +195,7 @@ func TestPathsForgetAndAreBounded(t *testing.T) {
 			t.Errorf("after an hour: got %v", got)
 		}
 		for i := range 2 * maxPaths {
-			p.won(Target{Host: "x", Port: uint16(i + 1)}, TCP, true, time.Now())
+			p.won(Target{Host: "x", Port: uint16(i + 1)}, TCP, certain, time.Now())
 			time.Sleep(time.Millisecond)
 		}
 		if len(p.m) != maxPaths {
@@ -205,11 +205,34 @@ func TestPathsForgetAndAreBounded(t *testing.T) {
 		if got := p.blocked(last, time.Now()); !got[QUIC] {
 			t.Error("the newest was evicted")
 		}
-		p.won(last, QUIC, false, time.Now())
+		p.won(last, QUIC, none, time.Now())
 		if got := p.blocked(last, time.Now()); got[QUIC] {
 			t.Error("an answer did not clear it")
 		}
 	})
+}
+
+func TestSilenceCountsInARow(t *testing.T) {
+	var p paths
+	node, now := Target{Host: "node.example", Port: 1}, time.Unix(0, 0)
+	for i, step := range []struct {
+		winner  Transport
+		other   evidence
+		blocked bool // UDP
+	}{
+		{TCP, likely, false},
+		{TCP, likely, false},
+		{QUIC, none, false}, // starts anew
+		{TCP, likely, false},
+		{TCP, none, false},
+		{TCP, likely, false},
+		{TCP, likely, true},
+	} {
+		p.won(node, step.winner, step.other, now)
+		if got := p.blocked(node, now); got != [2]bool{QUIC: step.blocked} {
+			t.Errorf("step %d: got %v", i, got)
+		}
+	}
 }
 
 func TestOrder(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/quic-go/quic-go"
 
 	"github.com/alkdev/alknet/core"
-	"github.com/alkdev/alknet/core/internal/udpgro"
+	"github.com/alkdev/alknet/core/internal/udpconn"
 	"github.com/alkdev/alknet/core/tlsconf"
 )
 
@@ -27,7 +27,7 @@ const connectionIDLength = 8
 // socket is one port on both transports.
 type socket struct {
 	tcp       *net.TCPListener
-	udp       udpgro.Conn
+	udp       udpconn.Conn
 	transport *quic.Transport
 	listener  *quic.Listener // set by Serve
 
@@ -126,8 +126,10 @@ func (e *Endpoint) bind(addr string, ip netip.Addr, port uint16) (*socket, error
 	for try := 1; ; try++ {
 		udp, err := s.bindPair(family, port)
 		if err == nil {
-			s.udp, _ = udpgro.Wrap(udp, !e.NoGRO)
-			s.transport = e.newTransport(s.udp)
+			conn, _ := udpconn.Wrap(udp, !e.NoGRO)
+			conn.Forgive()
+			s.udp = conn
+			s.transport = e.newTransport(conn)
 			return s, nil
 		}
 		if port != 0 || try == portTries || !errors.Is(err, syscall.EADDRINUSE) {

@@ -1,4 +1,4 @@
-package udpgro
+package udpconn
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package udpgro
+package udpconn
 
 import (
 	"errors"
@@ -11,19 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func wrap(c *net.UDPConn) (Conn, *Stats) {
-	raw, err := c.SyscallConn()
+// wrap switches UDP_GRO on and splits what arrives joined.
+func wrap(s *sender) (Conn, *Stats) {
+	raw, err := s.SyscallConn()
 	if err != nil {
-		return c, nil
+		return s, nil
 	}
 	var setErr error
 	err = raw.Control(func(fd uintptr) {
 		setErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1)
 	})
 	if err != nil || setErr != nil {
-		return c, nil
+		return s, nil
 	}
-	w := &conn{Conn: c, raw: raw}
+	w := &conn{Conn: s, raw: raw}
 	return w, &w.stats
 }
 

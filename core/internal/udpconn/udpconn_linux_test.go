@@ -1,4 +1,4 @@
-package udpgro
+package udpconn
 
 import (
 	"bytes"
@@ -327,7 +327,7 @@ func waitBlocked(t *testing.T, n int) {
 		dump := string(buf[:runtime.Stack(buf, true)])
 		blocked := 0
 		for g := range strings.SplitSeq(dump, "\n\n") {
-			if strings.Contains(g, "[IO wait") && strings.Contains(g, "udpgro.(*conn).receive") {
+			if strings.Contains(g, "[IO wait") && strings.Contains(g, "udpconn.(*conn).receive") {
 				blocked++
 			}
 		}
@@ -372,14 +372,16 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 	}
 }
 
-func TestWrapLeavesBareSocket(t *testing.T) {
+func TestWithoutBatches(t *testing.T) {
 	c := listen(t, "udp4", "127.0.0.1:0")
-	if w, stats := Wrap(c, false); w != Conn(c) || stats != nil || stats.Joined()+stats.Datagrams()+stats.Reads()+stats.Dropped() != 0 {
-		t.Error("switched off, but wrapped")
+	w, stats := Wrap(c, false)
+	if _, batches := w.(batchReader); batches || stats != nil || stats.Joined()+stats.Datagrams()+stats.Reads()+stats.Dropped() != 0 {
+		t.Error("switched off, but reads batches")
 	}
 	c.Close()
-	if w, stats := Wrap(c, true); w != Conn(c) || stats != nil {
-		t.Error("setsockopt failed, but wrapped")
+	w, stats = Wrap(c, true)
+	if _, batches := w.(batchReader); batches || stats != nil {
+		t.Error("setsockopt failed, but reads batches")
 	}
 }
 

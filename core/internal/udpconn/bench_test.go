@@ -1,4 +1,4 @@
-package udpgro_test
+package udpconn_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 
-	"github.com/alkdev/alknet/core/internal/udpgro"
+	"github.com/alkdev/alknet/core/internal/udpconn"
 )
 
 func serverTLS(tb testing.TB) *tls.Config {
@@ -35,7 +35,7 @@ func serverTLS(tb testing.TB) *tls.Config {
 }
 
 // quicPair connects two quic-go transports over loopback.
-func quicPair(tb testing.TB, enable bool) (client, server *quic.Conn, stats *udpgro.Stats) {
+func quicPair(tb testing.TB, enable bool) (client, server *quic.Conn, stats *udpconn.Stats) {
 	tb.Helper()
 	var trs [2]*quic.Transport
 	for i := range trs {
@@ -43,7 +43,7 @@ func quicPair(tb testing.TB, enable bool) (client, server *quic.Conn, stats *udp
 		if err != nil {
 			tb.Fatal(err)
 		}
-		conn, s := udpgro.Wrap(c, enable)
+		conn, s := udpconn.Wrap(c, enable)
 		stats = s // of the server
 		trs[i] = &quic.Transport{Conn: conn}
 		tb.Cleanup(func() { trs[i].Close(); c.Close() })

@@ -1,0 +1,7 @@
+//go:build !unix && !windows
+
+package udpconn
+
+import "syscall"
+
+var away []syscall.Errno
