@@ -149,12 +149,13 @@ type BitRate struct{ value int64 }
 
 // UnmarshalText reads a rate. Its error is a [*RangeError].
 func (r *BitRate) UnmarshalText(text []byte) error {
-	lower := strings.TrimSuffix(strings.ToLower(string(text)), "/s")
-	v, ok := parseUnits(lower, bitUnits)
+	lower := strings.ToLower(string(text))
 	if lower == unlimited {
-		v, ok = 0, true
+		r.value = 0
+		return nil
 	}
-	if !ok || (v == 0 && lower != unlimited) {
+	v, ok := parseUnits(strings.TrimSuffix(lower, "/s"), bitUnits)
+	if !ok || v == 0 {
 		return refuseText(text, `bits per second with their unit, as "512kbit", "1.5mbit" or "1gbit", or "unlimited"`)
 	}
 	r.value = v

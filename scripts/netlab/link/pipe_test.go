@@ -1,0 +1,407 @@
+package link_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/alkdev/alknet/scripts/netlab/link"
+)
+
+const ms = time.Millisecond
+
+func TestPerfect(t *testing.T) {
+	p := newPipe(t, link.Shape{}, 1)
+	for i, f := range sendEvery(p, ms, 1000, ipv4(udp, 1500)) {
+		want := link.Fate{N: 1, At: [2]time.Duration{time.Duration(i) * ms}}
+		if f != want {
+			t.Fatalf("packet %d: %+v, want %+v", i, f, want)
+		}
+	}
+	if s := p.Stats(); s.In != s.Out || s.In != (link.Count{Packets: 1000, Bytes: 1_500_000}) {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestPath(t *testing.T) {
+	tests := []struct {
+		name   string
+		shape  link.Shape
+		packet []byte
+		want   link.Fate
+	}{
+		{"delay", link.Shape{Delay: 25 * ms}, ipv4(tcp, 40), link.Fate{N: 1, At: [2]time.Duration{35 * ms}}},
+		{"rate", link.Shape{Rate: 1_000_000}, ipv4(tcp, 1500), link.Fate{N: 1, At: [2]time.Duration{22 * ms}}},
+		{"rate and delay", link.Shape{Rate: 1_000_000, Delay: 5 * ms}, ipv4(tcp, 1500), link.Fate{N: 1, At: [2]time.Duration{27 * ms}}},
+		{"cut", link.Shape{Loss: 1}, ipv4(tcp, 40), link.Fate{Drop: link.Lost}},
+		{"burst", link.Shape{Burst: link.Burst{Enter: 1, Leave: 0.1}}, ipv4(tcp, 40), link.Fate{Drop: link.LostInBurst}},
+		{"mtu", link.Shape{MTU: 1280}, ipv4(tcp, 1280), link.Fate{N: 1, At: [2]time.Duration{10 * ms}}},
+		{"above mtu", link.Shape{MTU: 1280}, ipv4(tcp, 1281), link.Fate{Drop: link.TooBig}},
+		{"twice", link.Shape{Duplicate: 1, Delay: 5 * ms}, ipv4(tcp, 40), link.Fate{N: 2, At: [2]time.Duration{15 * ms, 15 * ms}}},
+		{"overtakes", link.Shape{Reorder: 1, Delay: 5 * ms}, ipv4(tcp, 40), link.Fate{N: 1, At: [2]time.Duration{10 * ms}, Overtook: true}},
+		{"idle link takes what the queue cannot hold", link.Shape{Rate: 8_000_000, Queue: 1}, ipv4(tcp, 1000), link.Fate{N: 1, At: [2]time.Duration{11 * ms}}},
+		{"blocked before it is too big", link.Shape{BlockUDP: true, MTU: 68}, ipv4(udp, 1500), link.Fate{Drop: link.UDPBlocked}},
+		{"empty", link.Shape{BlockUDP: true, Rate: 1000}, nil, link.Fate{N: 1, At: [2]time.Duration{10 * ms}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := newPipe(t, tt.shape, 1).Send(10*ms, tt.packet); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBlockUDP(t *testing.T) {
+	hop := []byte{udp, 0, 0, 0, 0, 0, 0, 0}
+	tests := []struct {
+		name    string
+		packet  []byte
+		blocked bool
+	}{
+		{"IPv4 UDP", ipv4(udp, 28), true},
+		{"IPv4 TCP", ipv4(tcp, 40), false},
+		{"IPv4 cut short", ipv4(udp, 19), false},
+		{"IPv6 UDP", ipv6(udp), true},
+		{"IPv6 TCP", ipv6(tcp), false},
+		{"IPv6 hop-by-hop, UDP", ipv6(0, hop...), true},
+		{"IPv6 fragment, UDP", ipv6(44, udp, 200, 0, 1, 0, 0, 0, 0), true},
+		{"IPv6 authentication, UDP", ipv6(51, append([]byte{udp, 1}, make([]byte, 10)...)...), true},
+		{"IPv6 routing, hop-by-hop, UDP", ipv6(43, append([]byte{0, 0, 0, 0, 0, 0, 0, 0}, hop...)...), true},
+		{"IPv6 header longer than the packet", ipv6(0, udp, 1, 0, 0, 0, 0, 0, 0), false},
+		{"IPv6 cut short", ipv6(udp)[:39], false},
+		{"no IP", []byte{0x11, 0, 0, 0, 0, 0, 0, 0, 0, udp}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newPipe(t, link.Shape{BlockUDP: true}, 1).Send(0, tt.packet)
+			if got := f.Drop == link.UDPBlocked; got != tt.blocked {
+				t.Errorf("blocked %v, want %v", got, tt.blocked)
+			}
+		})
+	}
+}
+
+// within checks a count against the binomial distribution: four standard
+// deviations, which a fixed seed passes for ever or never.
+func within(t *testing.T, what string, got, n int, p float64) {
+	t.Helper()
+	mean, sigma := float64(n)*p, math.Sqrt(float64(n)*p*(1-p))
+	if math.Abs(float64(got)-mean) > 4*sigma {
+		t.Errorf("%s: %d of %d, want %.0f ± %.0f", what, got, n, mean, 4*sigma)
+	}
+}
+
+func TestProbabilities(t *testing.T) {
+	const n = 200_000
+	for _, p := range []float64{0.0001, 0.01, 0.3, 0.5, 0.99} {
+		for seed := range uint64(3) {
+			pipe := newPipe(t, link.Shape{Delay: ms, Loss: p}, seed)
+			sendEvery(pipe, ms, n, ipv4(udp, 100))
+			within(t, "lost", int(pipe.Stats().Loss.Packets), n, p)
+
+			pipe = newPipe(t, link.Shape{Delay: ms, Reorder: p, Duplicate: p}, seed)
+			sendEvery(pipe, ms, n, ipv4(udp, 100))
+			within(t, "overtook", int(pipe.Stats().Overtook.Packets), n, p)
+			within(t, "duplicated", int(pipe.Stats().Duplicated.Packets), n, p)
+			if s := pipe.Stats(); s.Out.Packets != s.In.Packets+s.Duplicated.Packets {
+				t.Errorf("stats do not add up: %+v", s)
+			}
+		}
+	}
+}
+
+// TestLossIsIndependent counts losses that follow a loss: with no memory they
+// are as frequent as any other.
+func TestLossIsIndependent(t *testing.T) {
+	const n = 200_000
+	fates := sendEvery(newPipe(t, link.Shape{Loss: 0.1}, 7), ms, n, ipv4(udp, 100))
+	lost, pairs := 0, 0
+	for i, f := range fates[1:] {
+		if fates[i].Drop == link.Lost {
+			lost++
+			if f.Drop == link.Lost {
+				pairs++
+			}
+		}
+	}
+	within(t, "losses after a loss", pairs, lost, 0.1)
+}
+
+func TestBurst(t *testing.T) {
+	const n = 500_000
+	tests := []struct {
+		name  string
+		burst link.Burst
+	}{
+		{"Gilbert", link.Burst{Enter: 0.01, Leave: 0.25}},
+		{"long", link.Burst{Enter: 0.001, Leave: 0.02}},
+		{"Elliott", link.Burst{Enter: 0.02, Leave: 0.1, Loss: 0.5}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			lost, runs := 0, 0
+			last := false
+			for _, f := range sendEvery(newPipe(t, link.Shape{Burst: tt.burst}, 3), ms, n, ipv4(udp, 100)) {
+				now := f.Drop == link.LostInBurst
+				if now {
+					lost++
+				}
+				if now && !last {
+					runs++
+				}
+				last = now
+			}
+			b, in := tt.burst, tt.burst.Loss
+			if in == 0 {
+				in = 1
+			}
+			near(t, "share lost", float64(lost)/n, b.Enter/(b.Enter+b.Leave)*in, 0.05)
+			// A run of losses goes on if the stretch does and takes the next packet too.
+			if next := (1 - b.Leave) * in; in == 1 {
+				near(t, "mean length of a burst", float64(lost)/float64(runs), 1/(1-next), 0.05)
+			} else if mean := float64(lost) / float64(runs); mean < 1/(1-next)*0.95 {
+				t.Errorf("mean run %.2f, want at least %.2f", mean, 1/(1-next))
+			}
+		})
+	}
+}
+
+func near(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if math.Abs(got-want) > tolerance*want {
+		t.Errorf("%s: %.5g, want %.5g ± %.0f%%", what, got, want, tolerance*100)
+	}
+}
+
+func TestJitter(t *testing.T) {
+	const n = 100_000
+	s := link.Shape{Delay: 50 * ms, Jitter: 10 * ms}
+	var sum time.Duration
+	low, high := time.Hour, time.Duration(0)
+	for i, f := range sendEvery(newPipe(t, s, 5), 30*ms, n, ipv4(udp, 100)) { // the gap is above 2 × Jitter
+		d := f.At[0] - time.Duration(i)*30*ms
+		sum, low, high = sum+d, min(low, d), max(high, d)
+	}
+	if low < 40*ms || low > 40*ms+ms/10 || high > 60*ms || high < 60*ms-ms/10 {
+		t.Errorf("delays from %v to %v, want 40ms to 60ms", low, high)
+	}
+	near(t, "mean delay", float64(sum)/n, float64(50*ms), 0.002)
+}
+
+func TestOrder(t *testing.T) {
+	s := link.Shape{Delay: 50 * ms, Jitter: 50 * ms, Duplicate: 0.1, Loss: 0.1}
+	last := time.Duration(0)
+	for i, f := range sendEvery(newPipe(t, s, 5), ms, 10_000, ipv4(udp, 100)) {
+		for _, at := range f.At[:f.N] {
+			if at < last {
+				t.Fatalf("packet %d comes out at %v, after %v", i, at, last)
+			}
+			last = at
+		}
+	}
+	s.Reorder = 0.1
+	overtaken, last := 0, time.Duration(0)
+	for _, f := range sendEvery(newPipe(t, s, 5), ms, 10_000, ipv4(udp, 100)) {
+		for j, at := range f.At[:f.N] {
+			switch {
+			case f.Overtook && j == 0:
+				if at < last {
+					overtaken++
+				}
+			case at < last:
+				t.Fatalf("a packet that did not overtake comes out at %v, after %v", at, last)
+			default:
+				last = at
+			}
+		}
+	}
+	if overtaken < 500 {
+		t.Errorf("%d packets overtook others, want most of 900", overtaken)
+	}
+}
+
+// TestRate offers twice what the link carries: packets leave back to back, at
+// n × size × 8 / rate to the nanosecond, however the division goes.
+func TestRate(t *testing.T) {
+	for _, rate := range []int64{1000, 64_000, 10_000_000, 3_333_333, 100_000_000_000, 999_999_999_999} {
+		const size, n = 777, 5000
+		p := newPipe(t, link.Shape{Rate: rate, Queue: 1 << 30}, 1)
+		for i := range n {
+			got := p.Send(0, ipv4(tcp, size)).At[0]
+			want := time.Duration(math.Floor(float64(i+1) * size * 8e9 / float64(rate)))
+			if d := got - want; d < -1 || d > 1 {
+				t.Fatalf("rate %d: packet %d leaves at %v, want %v", rate, i, got, want)
+			}
+		}
+	}
+}
+
+func TestIdleRate(t *testing.T) {
+	p := newPipe(t, link.Shape{Rate: 8_000_000}, 1) // 1 byte/µs
+	for i := range 1000 {
+		now := time.Duration(i) * 3 * ms
+		if f := p.Send(now, ipv4(tcp, 1500)); f.At[0] != now+1500*time.Microsecond {
+			t.Fatalf("packet %d: %+v", i, f)
+		}
+	}
+}
+
+func TestQueue(t *testing.T) {
+	tests := []struct {
+		name   string
+		shape  link.Shape
+		size   int
+		accept int // of packets sent at once
+	}{
+		{"ten and the one being sent", link.Shape{Rate: 1_000_000, Queue: 10_000}, 1000, 10},
+		{"one that does not fit", link.Shape{Rate: 1_000_000, Queue: 1500}, 1000, 1},
+		{"default of a slow link: 20 packets", link.Shape{Rate: 1_000_000}, 1500, 20},
+		{"default of a slow link with an MTU", link.Shape{Rate: 1_000_000, MTU: 500}, 500, 25}, // 100 ms are 12500
+		{"default of a fast link: 100 ms", link.Shape{Rate: 80_000_000}, 1000, 1000},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPipe(t, tt.shape, 1)
+			for i, f := range sendEvery(p, 0, 2000, ipv4(tcp, tt.size)) {
+				if accepted := f.Drop == link.Delivered; accepted != (i < tt.accept) {
+					t.Fatalf("packet %d: %v, want the first %d to be accepted", i, f.Drop, tt.accept)
+				}
+			}
+			if got := p.Stats().Queue.Packets; got != uint64(2000-tt.accept) {
+				t.Errorf("counted %d drops, want %d", got, 2000-tt.accept)
+			}
+		})
+	}
+}
+
+// TestOverload checks that a queue which is always full lets out the rate.
+func TestOverload(t *testing.T) {
+	p := newPipe(t, link.Shape{Rate: 10_000_000}, 1)
+	sendEvery(p, 100*time.Microsecond, 100_000, ipv4(udp, 1250)) // 100 Mbit/s for 10 s
+	near(t, "bits out", float64(p.Stats().Out.Bytes)*8, 10*10_000_000, 0.02)
+}
+
+func TestRepeatable(t *testing.T) {
+	s := link.Shape{
+		Delay: 20 * ms, Jitter: 20 * ms, Loss: 0.1, Burst: link.Burst{Enter: 0.05, Leave: 0.3},
+		Rate: 5_000_000, Reorder: 0.1, Duplicate: 0.1,
+	}
+	run := func(seed uint64) []link.Fate {
+		p := newPipe(t, s, seed)
+		fates := sendEvery(p, 2*ms, 1000, ipv4(udp, 1200))
+		if err := p.Set(link.Shape{Delay: 5 * ms, Loss: 0.5}); err != nil {
+			t.Fatal(err)
+		}
+		return append(fates, sendEvery(p, 2*ms, 1000, ipv4(tcp, 1200))...)
+	}
+	if !slices.Equal(run(1), run(1)) {
+		t.Error("the same seed gives other fates")
+	}
+	if slices.Equal(run(1), run(2)) {
+		t.Error("another seed gives the same fates")
+	}
+}
+
+// TestStreams checks that no decision shifts another: the packets that are lost
+// are the same whatever else the link does, also when it is changed on the way.
+func TestStreams(t *testing.T) {
+	const n = 5000
+	lost := func(s link.Shape, later ...link.Shape) (numbers []int) {
+		p := newPipe(t, s, 9)
+		for i := range n {
+			if i == n/2 && len(later) > 0 {
+				if err := p.Set(later[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if p.Send(time.Duration(i)*ms, ipv4(udp, 100)).Drop == link.Lost {
+				numbers = append(numbers, i)
+			}
+		}
+		return numbers
+	}
+	all := link.Shape{Loss: 0.05, Delay: 50 * ms, Jitter: 30 * ms, Reorder: 0.2, Duplicate: 0.2, Rate: 10_000_000, MTU: 1500}
+	want := lost(link.Shape{Loss: 0.05})
+	for name, got := range map[string][]int{
+		"with everything else":         lost(all),
+		"everything else from halfway": lost(link.Shape{Loss: 0.05}, all),
+		"everything else to halfway":   lost(all, link.Shape{Loss: 0.05}),
+	} {
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: other packets are lost", name)
+		}
+	}
+	more := lost(link.Shape{Loss: 0.1})
+	for _, i := range want {
+		if _, found := slices.BinarySearch(more, i); !found {
+			t.Errorf("packet %d is lost at 5%% but not at 10%%", i)
+		}
+	}
+}
+
+func TestSet(t *testing.T) {
+	t.Run("refused", func(t *testing.T) {
+		p := newPipe(t, link.Shape{Delay: ms}, 1)
+		if err := p.Set(link.Shape{Loss: 2}); err == nil {
+			t.Error("Set accepted a loss of 2")
+		}
+		if p.Shape() != (link.Shape{Delay: ms}) {
+			t.Errorf("the shape became %v", p.Shape())
+		}
+	})
+	t.Run("shorter delay does not overtake", func(t *testing.T) {
+		p := newPipe(t, link.Shape{Delay: 100 * ms}, 1)
+		first := p.Send(0, ipv4(tcp, 100))
+		if err := p.Set(link.Shape{}); err != nil {
+			t.Fatal(err)
+		}
+		if second := p.Send(ms, ipv4(tcp, 100)); second.At[0] != first.At[0] {
+			t.Errorf("sent behind %v, comes out at %v", first.At[0], second.At[0])
+		}
+	})
+	t.Run("the queue stays full at another rate", func(t *testing.T) {
+		p := newPipe(t, link.Shape{Rate: 80_000, Queue: 10_000}, 1)
+		sendEvery(p, 0, 20, ipv4(tcp, 1000)) // 10 wait: 1 s
+		if err := p.Set(link.Shape{Rate: 8_000_000, Queue: 10_000}); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			at   time.Duration
+			want link.Cause
+		}{
+			{0, link.QueueFull},
+			{50 * ms, link.QueueFull},
+			{101 * ms, link.Delivered}, // the first 1000 bytes have left
+			{102 * ms, link.QueueFull},
+			{999 * ms, link.Delivered}, // almost all has left
+		} {
+			if f := p.Send(step.at, ipv4(tcp, 1000)); f.Drop != step.want {
+				t.Errorf("at %v: %v, want %v", step.at, f.Drop, step.want)
+			}
+		}
+	})
+	t.Run("changing the rate often makes no room", func(t *testing.T) {
+		p := newPipe(t, link.Shape{Rate: 1_000_000, Queue: 10_000}, 1)
+		for i := range 2000 {
+			rate := int64(1_000_000 + 1000*(i%2))
+			if err := p.Set(link.Shape{Rate: rate, Queue: 10_000}); err != nil {
+				t.Fatal(err)
+			}
+			now := time.Duration(i) * ms
+			if f := p.Send(now, ipv4(tcp, 1000)); f.N > 0 && f.At[0]-now > 81*ms {
+				t.Fatalf("a packet waits %v, the queue holds 80 ms", f.At[0]-now)
+			}
+		}
+		near(t, "bytes out", float64(p.Stats().Out.Bytes), 250_000+10_000, 0.03)
+	})
+}
+
+func TestTimeDoesNotRunBackwards(t *testing.T) {
+	p := newPipe(t, link.Shape{Delay: ms}, 1)
+	p.Send(time.Second, ipv4(tcp, 40))
+	if f := p.Send(0, ipv4(tcp, 40)); f.At[0] != time.Second+ms {
+		t.Errorf("comes out at %v", f.At[0])
+	}
+}
