@@ -1,0 +1,5 @@
+package netlab
+
+type NAT struct{}
+
+func (n *NAT) outbound(p *packet) {}
