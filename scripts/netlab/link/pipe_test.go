@@ -46,8 +46,14 @@ func TestPath(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := newPipe(t, tt.shape, 1).Send(10*ms, tt.packet); got != tt.want {
+			p := newPipe(t, tt.shape, 1)
+			if got := p.Send(10*ms, tt.packet); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			s := p.Stats()
+			counts := []link.Count{s.Out, s.Loss, s.Burst, s.Queue, s.MTU, s.UDP} // in the order of Cause
+			if tt.want.Drop != link.Delivered && counts[tt.want.Drop] != s.In {
+				t.Errorf("%v is not counted: %+v", tt.want.Drop, s)
 			}
 		})
 	}
@@ -68,6 +74,7 @@ func TestBlockUDP(t *testing.T) {
 		{"IPv6 hop-by-hop, UDP", ipv6(0, hop...), true},
 		{"IPv6 fragment, UDP", ipv6(44, udp, 200, 0, 1, 0, 0, 0, 0), true},
 		{"IPv6 authentication, UDP", ipv6(51, append([]byte{udp, 1}, make([]byte, 10)...)...), true},
+		{"IPv6 authentication, hop-by-hop, UDP", ipv6(51, append(append([]byte{0, 1}, make([]byte, 10)...), hop...)...), true},
 		{"IPv6 routing, hop-by-hop, UDP", ipv6(43, append([]byte{0, 0, 0, 0, 0, 0, 0, 0}, hop...)...), true},
 		{"IPv6 header longer than the packet", ipv6(0, udp, 1, 0, 0, 0, 0, 0, 0), false},
 		{"IPv6 cut short", ipv6(udp)[:39], false},
@@ -239,10 +246,10 @@ func TestRate(t *testing.T) {
 }
 
 func TestIdleRate(t *testing.T) {
-	p := newPipe(t, link.Shape{Rate: 8_000_000}, 1) // 1 byte/µs
+	p := newPipe(t, link.Shape{Rate: 7_000_000}, 1) // 1500 bytes in 1714285.7 ns
 	for i := range 1000 {
 		now := time.Duration(i) * 3 * ms
-		if f := p.Send(now, ipv4(tcp, 1500)); f.At[0] != now+1500*time.Microsecond {
+		if f := p.Send(now, ipv4(tcp, 1500)); f.At[0] != now+1_714_285 {
 			t.Fatalf("packet %d: %+v", i, f)
 		}
 	}
@@ -361,6 +368,16 @@ func TestSet(t *testing.T) {
 			t.Errorf("sent behind %v, comes out at %v", first.At[0], second.At[0])
 		}
 	})
+	t.Run("a burst ends with its setting", func(t *testing.T) {
+		p := newPipe(t, link.Shape{Burst: link.Burst{Enter: 1, Leave: 0.0001}}, 1)
+		first := p.Send(0, ipv4(tcp, 100))
+		if err := p.Set(link.Shape{}); err != nil {
+			t.Fatal(err)
+		}
+		if second := p.Send(0, ipv4(tcp, 100)); first.Drop != link.LostInBurst || second.Drop != link.Delivered {
+			t.Errorf("%v, then %v", first.Drop, second.Drop)
+		}
+	})
 	t.Run("the queue stays full at another rate", func(t *testing.T) {
 		p := newPipe(t, link.Shape{Rate: 80_000, Queue: 10_000}, 1)
 		sendEvery(p, 0, 20, ipv4(tcp, 1000)) // 10 wait: 1 s
@@ -399,9 +416,9 @@ func TestSet(t *testing.T) {
 }
 
 func TestTimeDoesNotRunBackwards(t *testing.T) {
-	p := newPipe(t, link.Shape{Delay: ms}, 1)
+	p := newPipe(t, link.Shape{Delay: ms, Reorder: 1}, 1)
 	p.Send(time.Second, ipv4(tcp, 40))
-	if f := p.Send(0, ipv4(tcp, 40)); f.At[0] != time.Second+ms {
+	if f := p.Send(0, ipv4(tcp, 40)); f.At[0] != time.Second {
 		t.Errorf("comes out at %v", f.At[0])
 	}
 }
