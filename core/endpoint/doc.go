@@ -23,7 +23,8 @@
 // ":4433" binds one dual-stack socket per transport. "0.0.0.0:4433",
 // "192.0.2.1:4433" and "[2001:db8::1]:4433" bind that family and address only.
 // With port 0 TCP takes a free port, and another one is tried until UDP gets the
-// same.
+// same. ListenOn takes sockets that are bound already (socket activation): they
+// outlive the endpoint, so that a restart refuses nobody.
 //
 // # Security posture
 //

@@ -68,6 +68,7 @@ type Endpoint struct {
 	nowOnce  sync.Once
 	now      chan struct{} // closed by Close: do not drain
 	ended    chan struct{} // closed when everything has ended
+	accepts  chan struct{} // closed when Serve accepts
 
 	accepting  context.Context // ends when Shutdown begins
 	refuse     context.CancelFunc
@@ -99,7 +100,7 @@ func (e *Endpoint) init() {
 		e.gate.limit = func() int { return e.limits().Handshakes }
 		e.ledger = ledger{limits: e.limits}
 		e.live = make(map[*live]struct{})
-		e.now, e.ended = make(chan struct{}), make(chan struct{})
+		e.now, e.ended, e.accepts = make(chan struct{}), make(chan struct{}), make(chan struct{})
 		e.accepting, e.refuse = context.WithCancel(context.Background())
 		e.running, e.stopRunner = context.WithCancel(context.Background())
 	})
@@ -112,7 +113,7 @@ func (e *Endpoint) limits() config.Limits {
 	return e.Limits().WithDefaults()
 }
 
-// Addrs lists the addresses that Listen bound, with their real ports, the same
+// Addrs lists the addresses of Listen and ListenOn, with their real ports, the same
 // for UDP and TCP.
 func (e *Endpoint) Addrs() []string {
 	e.mu.Lock()
@@ -122,6 +123,13 @@ func (e *Endpoint) Addrs() []string {
 		addrs = append(addrs, s.tcp.Addr().String())
 	}
 	return addrs
+}
+
+// Accepting returns a channel that is closed once Serve accepts connections on
+// every address. It stays open if Serve fails before.
+func (e *Endpoint) Accepting() <-chan struct{} {
+	e.init()
+	return e.accepts
 }
 
 // Transport returns the QUIC transport whose socket can reach remote, so that a

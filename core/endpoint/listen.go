@@ -41,22 +41,10 @@ type socket struct {
 // resolves to local addresses. It may be called again before Serve.
 func (e *Endpoint) Listen(addrs ...string) error {
 	e.init()
-	if e.Router == nil || e.TLS == nil {
-		return errors.New("listen: endpoint needs a Router and TLS settings")
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch {
-	case e.stopping:
-		return core.ErrServerClosed
-	case e.serving:
-		return errServing
-	}
-	if len(e.TLS.NodeALPNs)+len(e.TLS.WebALPNs) == 0 {
-		e.TLS.NodeALPNs, e.TLS.WebALPNs = tlsconf.Split(e.Router.ALPNs())
-	}
-	if err := e.TLS.Validate(); err != nil {
-		return fmt.Errorf("listen: %w", err)
+	if err := e.canListen(); err != nil {
+		return err
 	}
 	var bound []*socket
 	for _, addr := range addrs {
@@ -70,6 +58,25 @@ func (e *Endpoint) Listen(addrs ...string) error {
 		}
 	}
 	e.sockets = append(e.sockets, bound...)
+	return nil
+}
+
+// canListen is called with e.mu held.
+func (e *Endpoint) canListen() error {
+	switch {
+	case e.Router == nil || e.TLS == nil:
+		return errors.New("listen: endpoint needs a Router and TLS settings")
+	case e.stopping:
+		return core.ErrServerClosed
+	case e.serving:
+		return errServing
+	}
+	if len(e.TLS.NodeALPNs)+len(e.TLS.WebALPNs) == 0 {
+		e.TLS.NodeALPNs, e.TLS.WebALPNs = tlsconf.Split(e.Router.ALPNs())
+	}
+	if err := e.TLS.Validate(); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
 	return nil
 }
 
@@ -109,10 +116,7 @@ func resolve(host string) ([]netip.Addr, error) {
 }
 
 func (e *Endpoint) bind(addr string, ip netip.Addr, port uint16) (*socket, error) {
-	s := &socket{ip: ip.Unmap(), defaultALPN: "http/1.1"}
-	if port == 853 {
-		s.defaultALPN = "dot"
-	}
+	s := &socket{ip: ip.Unmap(), defaultALPN: defaultALPN(port)}
 	// "tcp" with a wildcard address is dual-stack whatever the literal says.
 	family := ""
 	switch {
@@ -126,10 +130,7 @@ func (e *Endpoint) bind(addr string, ip netip.Addr, port uint16) (*socket, error
 	for try := 1; ; try++ {
 		udp, err := s.bindPair(family, port)
 		if err == nil {
-			conn, _ := udpconn.Wrap(udp, !e.NoGRO)
-			conn.Forgive()
-			s.udp = conn
-			s.transport = e.newTransport(conn)
+			e.open(s, udp)
 			return s, nil
 		}
 		if port != 0 || try == portTries || !errors.Is(err, syscall.EADDRINUSE) {
@@ -138,24 +139,51 @@ func (e *Endpoint) bind(addr string, ip netip.Addr, port uint16) (*socket, error
 	}
 }
 
-func (s *socket) bindPair(family string, port uint16) (*net.UDPConn, error) {
-	host := ""
-	if !s.dual {
-		host = s.ip.String()
+// defaultALPN is what clients on TCP get that name no protocol at all.
+func defaultALPN(port uint16) string {
+	if port == 853 {
+		return "dot"
 	}
+	return "http/1.1"
+}
+
+func (e *Endpoint) open(s *socket, udp *net.UDPConn) {
+	s.udp, _ = udpconn.Wrap(udp, !e.NoGRO)
+	s.udp.Forgive()
+	s.transport = e.newTransport(s.udp)
+}
+
+func (s *socket) bindPair(family string, port uint16) (*net.UDPConn, error) {
 	var lc net.ListenConfig
-	ln, err := lc.Listen(context.Background(), "tcp"+family, net.JoinHostPort(host, strconv.Itoa(int(port))))
+	ln, err := lc.Listen(context.Background(), "tcp"+family, net.JoinHostPort(s.host(), strconv.Itoa(int(port))))
 	if err != nil {
 		return nil, err
 	}
 	s.tcp = ln.(*net.TCPListener)
-	taken := s.tcp.Addr().(*net.TCPAddr).Port
-	pc, err := lc.ListenPacket(context.Background(), "udp"+family, net.JoinHostPort(host, strconv.Itoa(taken)))
+	udp, err := s.bindUDP(family)
 	if err != nil {
 		s.tcp.Close()
 		return nil, err
 	}
+	return udp, nil
+}
+
+// bindUDP takes the port that TCP has.
+func (s *socket) bindUDP(family string) (*net.UDPConn, error) {
+	var lc net.ListenConfig
+	port := s.tcp.Addr().(*net.TCPAddr).Port
+	pc, err := lc.ListenPacket(context.Background(), "udp"+family, net.JoinHostPort(s.host(), strconv.Itoa(port)))
+	if err != nil {
+		return nil, err
+	}
 	return pc.(*net.UDPConn), nil
+}
+
+func (s *socket) host() string {
+	if s.dual {
+		return ""
+	}
+	return s.ip.String()
 }
 
 func bindError(addr string, port uint16, err error) error {

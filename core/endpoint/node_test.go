@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -153,12 +154,20 @@ func offer(cert *tls.Certificate, alpns ...string) *tls.Config {
 
 func dialQUIC(t testing.TB, addr string, config *tls.Config) (core.Connection, error) {
 	t.Helper()
-	return dialQUICFrom(t, clientTransport(t, "127.0.0.1"), addr, config)
+	return dialQUICFrom(t, clientTransport(t, loopback(addr)), addr, config)
+}
+
+// loopback is where dials of addr come from.
+func loopback(addr string) string {
+	if strings.HasPrefix(addr, "[") {
+		return "::1"
+	}
+	return "127.0.0.1"
 }
 
 func clientTransport(t testing.TB, ip string) *quic.Transport {
 	t.Helper()
-	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(ip)})
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(ip)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +198,7 @@ func udpAddr(t testing.TB, addr string) *net.UDPAddr {
 
 func dialTCP(t testing.TB, addr string, config *tls.Config) (core.Connection, error) {
 	t.Helper()
-	return dialTCPFrom(t, "127.0.0.1", addr, config)
+	return dialTCPFrom(t, loopback(addr), addr, config)
 }
 
 func dialTCPFrom(t testing.TB, ip, addr string, config *tls.Config) (core.Connection, error) {

@@ -58,6 +58,7 @@ func (e *Endpoint) start() error {
 	if e.Changed != nil && e.Identities != nil {
 		e.loops.Go(e.watchIdentities)
 	}
+	close(e.accepts)
 	return nil
 }
 

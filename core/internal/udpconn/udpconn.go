@@ -45,11 +45,7 @@ type Conn interface {
 // batches if gro is set and the system has UDP_GRO. Otherwise the Stats are
 // nil, which is a valid *Stats.
 func Wrap(c *net.UDPConn, gro bool) (Conn, *Stats) {
-	s := &sender{UDPConn: c}
-	if !gro {
-		return s, nil
-	}
-	return wrap(s)
+	return wrap(&sender{UDPConn: c}, gro)
 }
 
 type sender struct {

@@ -442,3 +442,27 @@ func TestZone(t *testing.T) {
 		})
 	}
 }
+
+// TestInheritedGRO: a socket that came from another process may have it on.
+func TestInheritedGRO(t *testing.T) {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, gro := range []bool{true, false} {
+		Wrap(c, gro)
+		on := -1
+		raw.Control(func(fd uintptr) { on, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO) })
+		if err != nil {
+			t.Skip("no UDP_GRO here")
+		}
+		if (on == 1) != gro {
+			t.Errorf("UDP_GRO is %d after Wrap(%t)", on, gro)
+		}
+	}
+}

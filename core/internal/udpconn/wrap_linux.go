@@ -11,21 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wrap switches UDP_GRO on and splits what arrives joined.
-func wrap(s *sender) (Conn, *Stats) {
+// wrap switches UDP_GRO on and splits what arrives joined. A socket that another
+// process had before may have it on, and must not without that.
+func wrap(s *sender, gro bool) (Conn, *Stats) {
 	raw, err := s.SyscallConn()
 	if err != nil {
 		return s, nil
 	}
 	var setErr error
 	err = raw.Control(func(fd uintptr) {
-		setErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+		setErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, boolInt(gro))
 	})
-	if err != nil || setErr != nil {
+	if err != nil || setErr != nil || !gro {
 		return s, nil
 	}
 	w := &conn{Conn: s, raw: raw}
 	return w, &w.stats
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // conn shows the methods of Conn only: the other readers of *net.UDPConn would

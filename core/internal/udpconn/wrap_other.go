@@ -2,4 +2,4 @@
 
 package udpconn
 
-func wrap(s *sender) (Conn, *Stats) { return s, nil }
+func wrap(s *sender, _ bool) (Conn, *Stats) { return s, nil }

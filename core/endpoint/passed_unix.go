@@ -1,0 +1,9 @@
+//go:build unix
+
+package endpoint
+
+import "syscall"
+
+func v6Only(fd uintptr) (int, error) {
+	return syscall.GetsockoptInt(int(fd), syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY)
+}
