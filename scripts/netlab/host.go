@@ -20,7 +20,7 @@ type Host struct {
 	place atomic.Pointer[place] // replaced under lab.mu
 	ns    *namespace
 	tun   *os.File
-	tap   *tap // nil: not captured
+	tap   atomic.Pointer[tap] // nil: not captured
 }
 
 // place is where a host is joined to the lab.
@@ -96,8 +96,8 @@ func (h *Host) add(n *Network) (err error) {
 	for _, a := range at.addrs() {
 		err = errors.Join(err, ns.routes.add(a))
 	}
-	if err == nil && lab.capture != "" {
-		err = h.startCapture(lab.capture)
+	if err == nil {
+		err = h.startCapture()
 	}
 	if err != nil {
 		tun.Close()
@@ -217,7 +217,7 @@ func (h *Host) read() {
 			h.lab.free(p)
 			continue
 		}
-		h.tap.packet(p.data)
+		h.tap.Load().packet(p.data)
 		h.send(p)
 	}
 }
@@ -237,7 +237,7 @@ func (h *Host) send(p *packet) {
 // write gives a packet to the device. The kernel refuses it only while the
 // device is down or gone.
 func (h *Host) write(p *packet) {
-	h.tap.packet(p.data)
+	h.tap.Load().packet(p.data)
 	_, _ = h.tun.Write(p.data)
 	h.lab.free(p)
 }

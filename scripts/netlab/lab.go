@@ -3,7 +3,6 @@ package netlab
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -44,8 +43,7 @@ type Lab struct {
 	nats      []*NAT
 	hosts     []*Host
 	processes map[*Cmd]struct{}
-	captures  []io.Closer
-	capture   string
+	capture   string // the folder; empty: none
 	err       error
 	closed    bool
 }
@@ -153,7 +151,7 @@ func (lab *Lab) Close() error {
 		return nil
 	}
 	lab.closed = true
-	processes, hosts, captures := lab.processes, lab.hosts, lab.captures
+	processes, hosts := lab.processes, lab.hosts
 	lab.mu.Unlock()
 
 	for cmd := range processes {
@@ -167,12 +165,10 @@ func (lab *Lab) Close() error {
 	}
 	lab.readers.Wait()
 	lab.scheduler.close()
+	var errs []error
 	for _, h := range hosts {
 		h.ns.close()
-	}
-	var errs []error
-	for _, c := range captures {
-		errs = append(errs, c.Close())
+		errs = append(errs, h.tap.Load().close())
 	}
 	return errors.Join(errs...)
 }

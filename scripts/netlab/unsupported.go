@@ -41,3 +41,6 @@ func newAlarm() (*alarm, error)        { return nil, errSystem() }
 func (*alarm) set(time.Duration) error { return errSystem() }
 func (*alarm) wait() error             { return errSystem() }
 func (*alarm) close()                  {}
+
+// Rerun does nothing on this system.
+func Rerun() (code int, ran bool) { return 0, false }
