@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/alkdev/alknet/core v0.1.0
+	github.com/alkdev/alknet/scripts/bench/harness v0.1.0
 	github.com/quic-go/quic-go v0.64.1
 )
 
@@ -13,4 +14,7 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 )
 
-replace github.com/alkdev/alknet/core => ../../core
+replace (
+	github.com/alkdev/alknet/core => ../../core
+	github.com/alkdev/alknet/scripts/bench/harness => ./harness
+)

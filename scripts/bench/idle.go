@@ -6,62 +6,67 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"strconv"
 	"strings"
+
+	"github.com/alkdev/alknet/scripts/bench/harness"
 )
 
-const idleConnections = 1000
-
-// idleMemory is the server; the clients are another process.
-func idleMemory(alknet bool) (sample, error) {
-	addr, stop, err := server(alknet, true)
-	if err != nil {
-		return sample{}, err
+// idleMemory is the server's; the clients are another process.
+func idleMemory(end quicEnd) harness.Measure {
+	return func(r *harness.Run) (s harness.Sample, err error) {
+		addr, stop, err := end.serve()
+		if err != nil {
+			return s, err
+		}
+		defer stop()
+		before, err := residentKiB()
+		if err != nil {
+			return s, err
+		}
+		n := r.Scale(1000)
+		cmd, err := r.Helper("idle-clients", addr, strconv.Itoa(n), end.name)
+		if err != nil {
+			return s, err
+		}
+		hold, err := cmd.StdinPipe()
+		if err != nil {
+			return s, err
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return s, err
+		}
+		if err := cmd.Start(); err != nil {
+			return s, err
+		}
+		defer cmd.Wait()
+		defer hold.Close()
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+			return s, fmt.Errorf("clients: %q: %w", line, err)
+		}
+		after, err := residentKiB()
+		return harness.Sample{Value: (after - before) / float64(n), CPU: -1, Peak: -1}, err
 	}
-	defer stop()
-	self, err := os.Executable()
-	if err != nil {
-		return sample{}, err
-	}
-	before, err := residentKiB()
-	if err != nil {
-		return sample{}, err
-	}
-	cmd := exec.Command(self, "idle-clients", addr, strconv.FormatBool(alknet))
-	cmd.Stderr = os.Stderr
-	hold, err := cmd.StdinPipe()
-	if err != nil {
-		return sample{}, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return sample{}, err
-	}
-	if err := cmd.Start(); err != nil {
-		return sample{}, err
-	}
-	defer cmd.Wait()
-	defer hold.Close()
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
-		return sample{}, fmt.Errorf("clients: %q: %w", line, err)
-	}
-	after, err := residentKiB()
-	if err != nil {
-		return sample{}, err
-	}
-	return sample{Value: (after - before) / idleConnections}, nil
 }
 
 // idleClients opens the connections, a stream each, and holds them until its
 // input ends.
 func idleClients(args []string) error {
-	if len(args) != 2 {
-		return errors.New("usage: idle-clients ADDR ALKNET")
+	if len(args) != 3 {
+		return errors.New("usage: idle-clients ADDR COUNT END")
 	}
-	dial := dialer(args[1] == "true", true, args[0])
-	for range idleConnections {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	end := plainNode
+	if args[2] == bareQUIC.name {
+		end = bareQUIC
+	}
+	dial := end.dialer(args[0])
+	for range n {
 		c, err := dial()
 		if err != nil {
 			return err
@@ -75,7 +80,7 @@ func idleClients(args []string) error {
 		}
 	}
 	fmt.Println("ready")
-	_, err := io.Copy(io.Discard, os.Stdin)
+	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 
@@ -83,7 +88,7 @@ func residentKiB() (float64, error) {
 	debug.FreeOSMemory()
 	raw, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0, fmt.Errorf("idle-memory needs Linux: %w", err)
+		return 0, harness.Skip("resident memory is read from /proc, which is Linux's")
 	}
 	for line := range strings.Lines(string(raw)) {
 		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {

@@ -9,64 +9,56 @@ import (
 
 	"github.com/alkdev/alknet/core"
 	"github.com/alkdev/alknet/core/dial"
+	"github.com/alkdev/alknet/scripts/bench/harness"
 )
-
-func bulkTCP(up bool) func(bool) (sample, error) {
-	return func(alknet bool) (sample, error) {
-		if alknet {
-			return alknetTCP(up)
-		}
-		return bareTCP(up)
-	}
-}
 
 const tcpBytes = 1 << 30
 
-// timeTCP has one stream only, and so no warm-up.
-func timeTCP(s stream, up bool) (sample, error) {
-	w := startWatch()
-	var err error
-	if up {
-		err = pushUp(s, tcpBytes)
-	} else {
-		err = pullDown(s, tcpBytes)
+// bulkTCP has one stream only, and so no warm-up.
+func bulkTCP(connect func() (stream, func(), error), up bool) harness.Measure {
+	return func(r *harness.Run) (harness.Sample, error) {
+		s, stop, err := connect()
+		if err != nil {
+			return harness.Sample{}, err
+		}
+		defer stop()
+		return r.Throughput(tcpBytes, func(n int64) error {
+			if up {
+				return pushUp(s, n)
+			}
+			return pullDown(s, n)
+		})
 	}
-	if err != nil {
-		return sample{}, err
-	}
-	wall, cpu := w.stop()
-	return sample{Value: tcpBytes / 1e6 / wall.Seconds(), CPU: cpu.Seconds() / (tcpBytes / 1e9)}, nil
 }
 
-func alknetTCP(up bool) (sample, error) {
-	addr, stop, err := alknetServer(false)
+// dialNodeTCP returns the stream of a connection to a server of its own.
+func dialNodeTCP() (stream, func(), error) {
+	addr, stop, err := serveNode(false)
 	if err != nil {
-		return sample{}, err
+		return nil, nil, err
 	}
-	defer stop()
 	cert, _ := identity(2)
 	_, id := identity(1)
 	target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", id, addr))
 	if err != nil {
-		return sample{}, err
+		stop()
+		return nil, nil, err
 	}
 	d := &dial.Dialer{Certificate: shows(&cert)}
 	conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: dial.OnlyTCP})
 	if err != nil {
-		return sample{}, err
+		stop()
+		return nil, nil, err
 	}
-	defer conn.Close(core.CodeNone, "")
 	s, err := conn.OpenStream(context.Background())
-	if err != nil {
-		return sample{}, err
-	}
-	return timeTCP(s, up)
+	return s, func() { conn.Close(core.CodeNone, ""); stop() }, err
 }
 
-func bareTCP(up bool) (sample, error) {
+// dialBareTCP is the same on crypto/tls alone.
+func dialBareTCP() (stream, func(), error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return sample{}, err
+		return nil, nil, err
 	}
 	defer ln.Close()
 	settings := faces().TCP("")
@@ -82,12 +74,8 @@ func bareTCP(up bool) (sample, error) {
 	}()
 	nc, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
-		return sample{}, err
+		return nil, nil, err
 	}
 	tc := tls.Client(nc, clientTLS())
-	defer tc.Close()
-	if err := tc.Handshake(); err != nil {
-		return sample{}, err
-	}
-	return timeTCP(tc, up)
+	return tc, func() { tc.Close() }, tc.Handshake()
 }

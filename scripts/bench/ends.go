@@ -70,8 +70,8 @@ func clientTLS() *tls.Config {
 	}
 }
 
-// alknetServer serves the bench protocol on a free port of loopback.
-func alknetServer(plain bool) (addr string, stop func(), err error) {
+// serveNode serves the bench protocol on a free port of loopback.
+func serveNode(plain bool) (addr string, stop func(), err error) {
 	router := &core.Router{}
 	err = router.Register(core.HandlerFunc(alpn, func(ctx context.Context, conn core.Connection, _ *core.AuthContext) error {
 		for {
@@ -112,8 +112,8 @@ type bareStream struct{ *quic.Stream }
 
 func (s bareStream) CloseWrite() error { return s.Stream.Close() }
 
-// bareServer is the same on quic-go alone.
-func bareServer() (addr string, stop func(), err error) {
+// serveBare is the same on quic-go alone.
+func serveBare() (addr string, stop func(), err error) {
 	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return "", nil, err
@@ -152,70 +152,76 @@ type client struct {
 	close func()
 }
 
-// dialer makes connections to addr, each from a socket of its own.
-func dialer(alknet, plain bool, addr string) func() (client, error) {
-	if !alknet {
-		udpAddr, err := net.ResolveUDPAddr("udp", addr)
+// quicEnd is a server and its clients: ours or quic-go alone.
+type quicEnd struct {
+	name   string
+	serve  func() (addr string, stop func(), err error)
+	dialer func(addr string) func() (client, error) // each connection from a socket of its own
+}
+
+var (
+	node      = quicEnd{"node", func() (string, func(), error) { return serveNode(false) }, nodeDialer(false)}
+	plainNode = quicEnd{"plain node", func() (string, func(), error) { return serveNode(true) }, nodeDialer(true)} // batched receive off
+	bareQUIC  = quicEnd{"bare", serveBare, bareDialer}
+)
+
+// connected returns a connection to a server of its own.
+func (e quicEnd) connected() (client, func(), error) {
+	addr, stop, err := e.serve()
+	if err != nil {
+		return client{}, nil, err
+	}
+	c, err := e.dialer(addr)()
+	if err != nil {
+		stop()
+		return client{}, nil, err
+	}
+	return c, func() { c.close(); stop() }, nil
+}
+
+func nodeDialer(plain bool) func(addr string) func() (client, error) {
+	return func(addr string) func() (client, error) {
+		cert, _ := identity(2)
+		_, server := identity(1)
+		d := &dial.Dialer{Certificate: shows(&cert), NoGRO: plain}
+		target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", server, addr))
 		return func() (client, error) {
 			if err != nil {
 				return client{}, err
 			}
-			return dialBare(udpAddr)
+			conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: dial.OnlyQUIC})
+			if err != nil {
+				return client{}, err
+			}
+			return client{
+				open:  func() (stream, error) { return conn.OpenStream(context.Background()) },
+				close: func() { conn.Close(core.CodeNone, "") },
+			}, nil
 		}
 	}
-	cert, _ := identity(2)
-	_, server := identity(1)
-	d := &dial.Dialer{Certificate: shows(&cert), NoGRO: plain}
-	target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", server, addr))
+}
+
+func bareDialer(addr string) func() (client, error) {
 	return func() (client, error) {
+		to, err := net.ResolveUDPAddr("udp", addr)
 		if err != nil {
 			return client{}, err
 		}
-		conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: dial.OnlyQUIC})
+		udp, err := net.ListenUDP("udp", nil)
+		if err != nil {
+			return client{}, err
+		}
+		tr := &quic.Transport{Conn: udp}
+		conn, err := tr.Dial(context.Background(), to, clientTLS(), endpoint.QUICConfig())
 		if err != nil {
 			return client{}, err
 		}
 		return client{
-			open:  func() (stream, error) { return conn.OpenStream(context.Background()) },
-			close: func() { conn.Close(core.CodeNone, "") },
+			open: func() (stream, error) {
+				s, err := conn.OpenStreamSync(context.Background())
+				return bareStream{s}, err
+			},
+			close: func() { conn.CloseWithError(0, ""); tr.Close(); udp.Close() },
 		}, nil
 	}
-}
-
-func dialBare(addr *net.UDPAddr) (client, error) {
-	udp, err := net.ListenUDP("udp", nil)
-	if err != nil {
-		return client{}, err
-	}
-	tr := &quic.Transport{Conn: udp}
-	conn, err := tr.Dial(context.Background(), addr, clientTLS(), endpoint.QUICConfig())
-	if err != nil {
-		return client{}, err
-	}
-	return client{
-		open: func() (stream, error) {
-			s, err := conn.OpenStreamSync(context.Background())
-			return bareStream{s}, err
-		},
-		close: func() { conn.CloseWithError(0, ""); tr.Close(); udp.Close() },
-	}, nil
-}
-
-func server(alknet, plain bool) (string, func(), error) {
-	if alknet {
-		return alknetServer(plain)
-	}
-	return bareServer()
-}
-
-// stopwatch measures wall time and the process's CPU time.
-type stopwatch struct {
-	began time.Time
-	cpu   time.Duration
-}
-
-func startWatch() stopwatch { return stopwatch{time.Now(), ownCPU()} }
-
-func (w stopwatch) stop() (wall, cpu time.Duration) {
-	return time.Since(w.began), ownCPU() - w.cpu
 }

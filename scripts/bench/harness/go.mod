@@ -1,0 +1,3 @@
+module github.com/alkdev/alknet/scripts/bench/harness
+
+go 1.26.0

@@ -1,0 +1,86 @@
+package harness
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// writeTable writes a group as Markdown that is also readable as it is.
+func writeTable(out io.Writer, project string, g GroupResult) {
+	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	line := func(cells ...string) { fmt.Fprintln(w, "| "+strings.Join(cells, "\t| ")+"\t|") }
+	line("row", cell(project), "peer", "ratio (95 %)", "CPU (95 %)", "peak memory (95 %)", "target", "holds")
+	line(slices.Repeat([]string{"---"}, 8)...)
+	var notes []string
+	for _, r := range g.Rows {
+		name := r.Name
+		switch {
+		case r.Skipped != "":
+			line(name, "skipped: "+cell(r.Skipped), "", "", "", "", cell(r.Target.String()), "")
+			continue
+		case r.Error != "":
+			line(name, "**failed**: "+cell(r.Error), "", "", "", "", cell(r.Target.String()), "")
+			continue
+		case !r.Quiet.quiet():
+			name += " *"
+			notes = append(notes, fmt.Sprintf("* %s: the machine was not quiet (%v).", r.Name, r.Quiet))
+		}
+		line(name, fmt.Sprintf("%.4g %s", r.Value.Ours, cell(r.Unit)), fmt.Sprintf("%.4g", r.Value.Peer),
+			r.Value.Ratio.String(), r.CPU.Ratio.String(), memoryCell(r.Memory), cell(r.Target.String()), r.Verdict.cell())
+	}
+	w.Flush()
+	for _, n := range notes {
+		fmt.Fprintf(out, "\n\\%s\n", n)
+	}
+}
+
+func memoryCell(c Comparison) string {
+	if !c.Ratio.measured() {
+		return "-"
+	}
+	return fmt.Sprintf("%v, %.3g MiB", c.Ratio, c.Ours/(1<<20))
+}
+
+func (v Verdict) cell() string {
+	switch v {
+	case Misses:
+		return "**no**"
+	case NoTarget:
+		return ""
+	}
+	return string(v)
+}
+
+// cell keeps text on one line of one column.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
+}
+
+// writeBlock writes what stands between the marks of a group.
+func writeBlock(out io.Writer, r Report, g GroupResult, figure string) {
+	if r.Quick {
+		fmt.Fprint(out, "**A quick run, which shows that the bench works; its figures say nothing.**\n\n")
+	}
+	writeTable(out, r.Project, g)
+	fmt.Fprintf(out, "\n![%s: ratios with their 95 %% intervals](%s)\n\n", g.Title, figure)
+	for _, row := range g.Rows {
+		fmt.Fprintf(out, "- %s: %s (peer: %s)\n", row.Name, cell(row.What), cell(row.Against))
+	}
+	fmt.Fprintf(out, "\n%s.\n", r.origin())
+}
+
+// origin is a sentence without its full stop.
+func (r Report) origin() string {
+	text := fmt.Sprintf("`%s`, %d pairs, seed %d, %s", r.Command, r.Pairs, r.Seed, r.Date.Format("2 January 2006"))
+	if r.Commit != "" {
+		text += ", commit " + r.Commit
+	}
+	text += "; " + r.Machine.String()
+	for _, name := range sortedKeys(r.Peers) {
+		text += fmt.Sprintf("; %s %s", name, cell(r.Peers[name]))
+	}
+	return text
+}
