@@ -226,8 +226,7 @@ func (h *Host) read() {
 func (h *Host) send(p *packet) {
 	at := h.place.Load()
 	if p.src != at.v4 && p.src != at.v6 {
-		h.lab.stats.spoofed.Add(1)
-		h.lab.free(p)
+		h.lab.drop(p, &h.lab.stats.spoofed)
 		return
 	}
 	p.in = at.network.realm

@@ -40,7 +40,6 @@ type Lab struct {
 
 	mu        sync.Mutex // the topology, and what follows
 	networks  []*Network
-	nats      []*NAT
 	hosts     []*Host
 	processes map[*Cmd]struct{}
 	capture   string // the folder; empty: none
@@ -206,6 +205,11 @@ func (lab *Lab) helper() {
 func (lab *Lab) take() *packet { return lab.packets.Get().(*packet) }
 
 func (lab *Lab) free(p *packet) { lab.packets.Put(p) }
+
+func (lab *Lab) drop(p *packet, count *atomic.Uint64) {
+	count.Add(1)
+	lab.free(p)
+}
 
 func (lab *Lab) clone(p *packet) *packet {
 	q := lab.take()

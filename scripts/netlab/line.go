@@ -66,13 +66,18 @@ type line struct {
 
 // newLine makes a perfect line with a stream of random numbers of its own.
 func (lab *Lab) newLine(name, direction string) *line {
-	h := fnv.New64a()
-	h.Write([]byte(name + "\x00" + direction))
-	pipe, err := link.NewPipe(link.Shape{}, lab.seed^h.Sum64())
+	pipe, err := link.NewPipe(link.Shape{}, lab.seedOf(name, direction))
 	if err != nil {
 		panic(err) // the zero shape is valid
 	}
 	return &line{lab: lab, pipe: pipe}
+}
+
+// seedOf derives a seed for one part of a thing of the lab.
+func (lab *Lab) seedOf(name, part string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name + "\x00" + part))
+	return lab.seed ^ h.Sum64()
 }
 
 func (l *line) set(s link.Shape) error {
@@ -124,9 +129,8 @@ func (l *line) schedule(at time.Duration, p *packet) {
 	if l.lab.scheduler.add(at, l, p) {
 		return
 	}
-	l.lab.stats.overflow.Add(1)
 	l.left()
-	l.lab.free(p)
+	l.lab.drop(p, &l.lab.stats.overflow)
 }
 
 // arrive takes a packet whose time has come from the scheduler.

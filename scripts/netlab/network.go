@@ -11,13 +11,13 @@ import (
 // links. It has no delay or loss of its own. Networks that are not behind a NAT
 // reach each other.
 type Network struct {
-	lab    *Lab
-	name   string
-	realm  *realm
-	v4, v6 netip.Prefix // invalid: the network lacks the family
-	pmtud  bool
-	next   int  // the number of the last address given
-	nat    *NAT // that leads out; nil at the top
+	lab     *Lab
+	name    string
+	realm   *realm
+	v4, v6  netip.Prefix // invalid: the network lacks the family
+	pmtud   bool
+	next    int  // the number of the last address given
+	gateway *NAT // that leads out; nil at the top
 }
 
 // NetworkOption is a setting of [Lab.Network] and [Network.NAT].
@@ -178,8 +178,7 @@ func (r *realm) route(p *packet) {
 		r.nat.outbound(p)
 		return
 	}
-	r.lab.stats.unroutable.Add(1)
-	r.lab.free(p)
+	r.lab.drop(p, &r.lab.stats.unroutable)
 }
 
 // deliver sends a packet to the one who has its destination.
@@ -189,6 +188,5 @@ func (r *realm) deliver(p *packet) {
 		l.send(p)
 		return
 	}
-	r.lab.stats.unroutable.Add(1)
-	r.lab.free(p)
+	r.lab.drop(p, &r.lab.stats.unroutable)
 }
