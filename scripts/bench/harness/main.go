@@ -197,11 +197,9 @@ func (s Suite) list(out io.Writer, o options) {
 type bench struct {
 	options
 	tools    *tools
-	versions map[string]string
+	versions map[string]string // of the peers of the group at hand
 	log      io.Writer
 }
-
-func (b *bench) addVersions(of map[string]string) { maps.Copy(b.versions, of) }
 
 func (s Suite) run(o options, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -211,15 +209,15 @@ func (s Suite) run(o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{options: o, tools: &tools{dir: dir, built: map[string]string{}}, versions: map[string]string{}, log: stderr}
+	b := &bench{options: o, tools: &tools{dir: dir, built: map[string]string{}}, log: stderr}
 	report := Report{
 		Format: reportFormat, Project: s.Name, Command: o.command(s.Command), Date: time.Now().UTC().Truncate(time.Second), Commit: commit(),
-		Seed: o.seed, Pairs: o.pairs, Quick: o.quick, Machine: describeMachine(), Peers: b.versions,
+		Seed: o.seed, Pairs: o.pairs, Quick: o.quick, Machine: describeMachine(),
 	}
 	fmt.Fprintf(stdout, "%v; %d pairs a row, seed %d\n", report.Machine, o.pairs, o.seed)
 	for _, g := range o.groups {
-		b.addVersions(moduleVersions(g.Modules))
-		result := GroupResult{Name: g.Name, Title: g.Title}
+		b.versions = moduleVersions(g.Modules)
+		result := GroupResult{Name: g.Name, Title: g.Title, Peers: b.versions}
 		for _, r := range g.Rows {
 			result.Rows = append(result.Rows, b.row(ctx, r))
 			if ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -27,7 +28,7 @@ func (b *bench) measure(ctx context.Context, r Row) Result {
 		return res
 	}
 	defer setup.close()
-	b.addVersions(setup.versions)
+	maps.Copy(b.versions, setup.versions)
 	waited := b.waitForQuiet(ctx)
 	before := takeActivity()
 	for i := range b.options.pairs {
@@ -90,8 +91,8 @@ func newResult(r Row) Result {
 
 func (res *Result) giveUp(err error) {
 	res.Pairs, res.Verdict = nil, Unknown
-	if errors.Is(err, ErrSkip) {
-		res.Skipped = err.Error()
+	if skip := (*skipError)(nil); errors.As(err, &skip) {
+		res.Skipped = skip.reason
 	} else {
 		res.Error = err.Error()
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 // Quiet tells what else the machine did while a row was measured, as shares of
-// the time of all its cores. Where the system does not tell (Linux does), Known is
-// false and the rest is zero.
+// the time of all its cores. Where the system does not tell (Linux does), and where
+// the row was too short to tell, Known is false and the rest is zero.
 type Quiet struct {
 	Known  bool    `json:"known"`
 	Others float64 `json:"others"` // of programs that the harness did not start
@@ -21,6 +21,7 @@ type Quiet struct {
 const (
 	othersAtMost = 0.05
 	stealAtMost  = 0.02
+	shortest     = 0.4 // seconds of all cores
 )
 
 func (q Quiet) quiet() bool {
@@ -44,11 +45,11 @@ type activity struct {
 }
 
 // until compares CPU time that the kernel samples by clock ticks (busy) with time
-// that it measures exactly (own), so a share of a fraction of a second is rough.
+// that it measures exactly (own), so what took only a few ticks is not judged.
 // A program that a Setup started and that has detached itself counts as another's.
 func (a activity) until(b activity) Quiet {
 	passed := b.all - a.all
-	if !a.known || !b.known || passed <= 0 {
+	if !a.known || !b.known || passed < shortest {
 		return Quiet{}
 	}
 	others := (b.busy - a.busy) - (b.own - a.own)

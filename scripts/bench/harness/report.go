@@ -14,23 +14,23 @@ const reportFormat = 1
 // Report is the JSON form of results. It names the machine's kind but neither its
 // name nor any path.
 type Report struct {
-	Format  int               `json:"format"`
-	Project string            `json:"project"`
-	Command string            `json:"command"` // that takes the same samples in the same order
-	Date    time.Time         `json:"date"`
-	Commit  string            `json:"commit,omitempty"` // with "-dirty" if files were changed
-	Seed    uint64            `json:"seed"`
-	Pairs   int               `json:"pairs"`
-	Quick   bool              `json:"quick,omitempty"` // too short to be cited
-	Machine Machine           `json:"machine"`
-	Peers   map[string]string `json:"peers,omitempty"` // name to version
-	Groups  []GroupResult     `json:"groups"`
+	Format  int           `json:"format"`
+	Project string        `json:"project"`
+	Command string        `json:"command"` // that takes the same samples in the same order
+	Date    time.Time     `json:"date"`
+	Commit  string        `json:"commit,omitempty"` // with "-dirty" if files were changed
+	Seed    uint64        `json:"seed"`
+	Pairs   int           `json:"pairs"`
+	Quick   bool          `json:"quick,omitempty"` // too short to be cited
+	Machine Machine       `json:"machine"`
+	Groups  []GroupResult `json:"groups"`
 }
 
 type GroupResult struct {
-	Name  string   `json:"name"`
-	Title string   `json:"title"`
-	Rows  []Result `json:"rows"`
+	Name  string            `json:"name"`
+	Title string            `json:"title"`
+	Peers map[string]string `json:"peers,omitempty"` // name to version
+	Rows  []Result          `json:"rows"`
 }
 
 // Result is one row. A row that was skipped or failed has no pairs.

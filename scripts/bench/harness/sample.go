@@ -151,9 +151,10 @@ func (s Suite) takeSample(in io.Reader, out io.Writer) error {
 }
 
 func answerOf(s Sample, err error) answer {
+	skip := (*skipError)(nil)
 	switch {
-	case errors.Is(err, ErrSkip):
-		return answer{Skip: err.Error()}
+	case errors.As(err, &skip):
+		return answer{Skip: skip.reason}
 	case err != nil:
 		return answer{Error: err.Error()}
 	case s.Peak == 0:

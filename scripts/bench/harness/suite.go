@@ -49,8 +49,8 @@ type Row struct {
 	Timeout time.Duration // of one sample; two minutes if 0
 }
 
-// Measure measures one side of a row once. An error that wraps [ErrSkip] marks
-// the row as skipped; any other one fails it.
+// Measure measures one side of a row once. An error made by [Skip] marks the row
+// as skipped; any other one fails it.
 type Measure func(*Run) (Sample, error)
 
 // Sample is what a Measure found.
@@ -122,20 +122,16 @@ func (t Target) judge(value, cpu, memory Ratio) Verdict {
 	return Holds
 }
 
-// ErrSkip in the error of a Setup or a Measure says that the row cannot be
-// measured here. The report shows the row with the error's text as the reason.
-var ErrSkip = errors.New("skipped")
-
-// Skip returns an error that wraps [ErrSkip]. The reason goes into reports that
-// are published: no paths, no host names.
+// Skip returns the error with which a Setup or a Measure says that the row cannot
+// be measured here. The report shows the row with the reason, and is published: no
+// paths, no host names.
 func Skip(format string, args ...any) error {
 	return &skipError{fmt.Sprintf(format, args...)}
 }
 
 type skipError struct{ reason string }
 
-func (e *skipError) Error() string        { return e.reason }
-func (e *skipError) Is(target error) bool { return target == ErrSkip }
+func (e *skipError) Error() string { return e.reason }
 
 const defaultTimeout = 2 * time.Minute
 

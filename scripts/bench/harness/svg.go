@@ -12,12 +12,12 @@ import (
 // less than a plotting library takes to set up, and stays text and style sheet.
 
 const (
-	plotWidth   = 880
+	plotWidth   = 930
 	plotLeft    = 170 // of the axis
 	plotRight   = 560
 	plotTop     = 58
 	plotLine    = 30 // height of a row
-	targetText  = 710
+	targetText  = 735
 	fontSize    = 13
 	markHalf    = 9 // of the target's stroke
 	squareHalf  = 5
@@ -39,8 +39,8 @@ text { fill: #1f2328; } .dim { fill: #59636e; } .title { font-weight: 600; font-
 `
 
 // writePlot draws a group as SVG: a line a row, the ratio with its interval on a
-// logarithmic axis, and the bound of the target with a triangle that points to the
-// side that keeps it.
+// logarithmic axis, and the bound of the target with a flag that points to the side
+// that keeps it. Green keeps its target, red misses it, blue has none.
 func writePlot(out io.Writer, project string, g GroupResult) error {
 	height := plotTop + plotLine*len(g.Rows) + 50
 	p := &plot{scale: newScale(g)}
@@ -48,7 +48,7 @@ func writePlot(out io.Writer, project string, g GroupResult) error {
 		plotWidth, height, plotWidth, height, escape(g.Title))
 	p.add(`<style>%s</style>`, plotStyle)
 	p.text(12, 24, "title", g.Title)
-	p.text(12, 42, "dim", fmt.Sprintf("%s over peer, 95 %% interval; the brown mark is the target, its triangle points to the side that keeps it", project))
+	p.text(12, 42, "dim", fmt.Sprintf("%s over the peer with the 95 %% interval; the flag is the target and points to the side that keeps it", project))
 	p.axis(plotTop + plotLine*len(g.Rows))
 	for i, r := range g.Rows {
 		p.row(float64(plotTop+plotLine*i+plotLine/2), r)
@@ -144,6 +144,8 @@ func (s scale) ticks() []float64 {
 		{1}, {1, 3}, {1, 2, 5}, {1, 1.5, 2, 3, 5, 7}, {1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9},
 		{1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 8.5, 9, 9.5},
 		{1, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 2, 3, 4, 5, 6, 7, 7.5, 8, 8.5, 9, 9.5},
+		{1, 1.02, 1.04, 1.06, 1.08, 1.1, 1.15, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8, 8.5, 9, 9.2, 9.4, 9.6, 9.8},
+		{1, 1.01, 1.02, 1.03, 1.04, 1.05, 1.1, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 9.5, 9.6, 9.7, 9.8, 9.9},
 	} {
 		next := s.within(digits)
 		if len(next) > atMost && len(ticks) > 0 {

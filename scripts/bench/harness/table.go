@@ -69,18 +69,18 @@ func writeBlock(out io.Writer, r Report, g GroupResult, figure string) {
 	for _, row := range g.Rows {
 		fmt.Fprintf(out, "- %s: %s (peer: %s)\n", row.Name, cell(row.What), cell(row.Against))
 	}
-	fmt.Fprintf(out, "\n%s.\n", r.origin())
+	fmt.Fprintf(out, "\n%s.\n", r.origin(g))
 }
 
 // origin is a sentence without its full stop.
-func (r Report) origin() string {
-	text := fmt.Sprintf("`%s`, %d pairs, seed %d, %s", r.Command, r.Pairs, r.Seed, r.Date.Format("2 January 2006"))
+func (r Report) origin(g GroupResult) string {
+	text := fmt.Sprintf("`%s`, %s", r.Command, r.Date.Format("2 January 2006"))
 	if r.Commit != "" {
 		text += ", commit " + r.Commit
 	}
 	text += "; " + r.Machine.String()
-	for _, name := range sortedKeys(r.Peers) {
-		text += fmt.Sprintf("; %s %s", name, cell(r.Peers[name]))
+	for _, name := range sortedKeys(g.Peers) {
+		text += fmt.Sprintf("; %s %s", name, cell(g.Peers[name]))
 	}
 	return text
 }
