@@ -13,7 +13,7 @@ import (
 func explain(err error) error {
 	device := false
 	if path, ok := errors.AsType[*os.PathError](err); ok {
-		device = path.Path == "/dev/net/tun"
+		device = path.Path == tunPath
 	}
 	var advice string
 	switch {

@@ -10,8 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// device is the name that a host's TUN device has inside its namespace.
-const device = "eth0"
+const (
+	device  = "eth0" // the name of a host's TUN device inside its namespace
+	tunPath = "/dev/net/tun"
+)
 
 // namespace is the network, mount and UTS namespace of one host, together with
 // the OS thread that made them. Programs are started from that thread, because
@@ -47,6 +49,9 @@ func onThread(f func()) {
 
 // newNamespace makes the namespaces of a host and the device in it.
 func newNamespace(name string, mtu int) (*namespace, *os.File, error) {
+	if err := unix.Access(tunPath, unix.R_OK|unix.W_OK); err != nil {
+		return nil, nil, &os.PathError{Op: "open", Path: tunPath, Err: err}
+	}
 	ns := &namespace{calls: make(chan func()), ended: make(chan struct{})}
 	var tun *os.File
 	made := make(chan error)
@@ -215,10 +220,9 @@ func (ns *namespace) closeFiles() {
 }
 
 func openTUN() (*os.File, error) {
-	const path = "/dev/net/tun"
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, &os.PathError{Op: "open", Path: tunPath, Err: err}
 	}
 	req, err := unix.NewIfreq(device)
 	if err == nil {
@@ -229,5 +233,5 @@ func openTUN() (*os.File, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("make TUN device: %w", err)
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return os.NewFile(uintptr(fd), tunPath), nil
 }

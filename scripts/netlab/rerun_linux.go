@@ -25,7 +25,7 @@ func Rerun() (code int, ran bool) {
 	if os.Getenv(inside) != "" || os.Geteuid() == 0 {
 		return 0, false
 	}
-	if unix.Access("/dev/net/tun", unix.R_OK|unix.W_OK) != nil || probe() == nil {
+	if unix.Access(tunPath, unix.R_OK|unix.W_OK) != nil || probe() == nil {
 		return 0, false
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)

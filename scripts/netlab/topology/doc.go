@@ -19,7 +19,7 @@
 //	name = "server"
 //	in   = "internet"
 //	[[host.run]]
-//	command = ["iperf3", "-s"]
+//	command = ["iperf3", "-s", "--forceflush"]
 //	ready   = "Server listening"
 //
 //	[[at]]

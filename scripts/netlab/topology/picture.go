@@ -70,7 +70,7 @@ func (e Event) String() string {
 		what = append(what, "forgets its mappings")
 	}
 	if d := describe(e.Up, e.Down, e.Both); d != "" {
-		what = append(what, "has a link with"+d)
+		what = append(what, "gets the link "+strings.TrimSpace(d))
 	}
 	return fmt.Sprintf("at %s %s %s", e.After, e.Host+e.NAT, strings.Join(what, " and "))
 }

@@ -112,6 +112,10 @@ func (s *Setup) Host(name string) *netlab.Host {
 	return s.hosts[name]
 }
 
+// Network returns the network with the name, that behind the NAT of the name, or
+// nil.
+func (s *Setup) Network(name string) *netlab.Network { return s.networks[name] }
+
 // Start starts the programs of all hosts, one after the other in the order of
 // the file, and waits until each is ready. Their output goes to out, each line
 // behind the name of its host. They run until ctx or the lab ends; Wait waits
