@@ -112,7 +112,10 @@ func (t *table) flow(protocol uint8, inside, remote endpoint) flow {
 func (t *table) open(protocol uint8, inside, remote endpoint, now time.Duration) (*mapping, error) {
 	m := t.byFlow(protocol, inside, remote, now)
 	if m == nil {
-		if len(t.flows) >= t.cfg.MaxMappings && !t.sweep(now) {
+		if len(t.flows) >= t.cfg.MaxMappings {
+			t.sweep(now)
+		}
+		if len(t.flows) >= t.cfg.MaxMappings {
 			return nil, Full
 		}
 		m = &mapping{flow: t.flow(protocol, inside, remote), port: t.freePort(protocol), brief: true}
@@ -134,10 +137,10 @@ func (t *table) freePort(protocol uint8) uint16 {
 	}
 }
 
-// sweep removes what has expired and reports whether there is room now.
-func (t *table) sweep(now time.Duration) bool {
+// sweep removes what has expired.
+func (t *table) sweep(now time.Duration) {
 	if t.swept > 0 && now-t.swept < sweepInterval {
-		return false
+		return
 	}
 	t.swept = max(now, 1)
 	for _, m := range t.flows {
@@ -151,7 +154,6 @@ func (t *table) sweep(now time.Duration) bool {
 			}
 		}
 	}
-	return len(t.flows) < t.cfg.MaxMappings && t.peers < t.maxPeers()
 }
 
 func (t *table) maxPeers() int { return peersPerMapping * t.cfg.MaxMappings }
@@ -170,7 +172,10 @@ func (t *table) admit(m *mapping, remote endpoint, now time.Duration) error {
 	}
 	peer := t.peer(remote)
 	if _, known := m.peers[peer]; !known {
-		if t.peers >= t.maxPeers() && !t.sweep(now) {
+		if t.peers >= t.maxPeers() {
+			t.sweep(now)
+		}
+		if t.peers >= t.maxPeers() {
 			return Full
 		}
 		if m.peers == nil {
