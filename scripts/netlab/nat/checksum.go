@@ -2,15 +2,13 @@ package nat
 
 import "encoding/binary"
 
-// sum is the one's complement sum of b (RFC 1071), as if b began at an even
-// offset.
+// sum is the one's complement sum (RFC 1071) of b, which begins at an even
+// offset. The last of an odd number of bytes is left out: nothing here changes
+// it.
 func sum(b []byte) uint32 {
 	var s uint32
 	for ; len(b) >= 2; b = b[2:] {
 		s += uint32(binary.BigEndian.Uint16(b))
-	}
-	if len(b) == 1 {
-		s += uint32(b[0]) << 8
 	}
 	return fold(s)
 }

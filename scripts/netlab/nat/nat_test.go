@@ -305,15 +305,33 @@ func TestPorts(t *testing.T) {
 		return used
 	}
 	one, again, two := fill(1), fill(1), fill(2)
+	for seed := range uint64(8) {
+		distinct := slices.Compact(slices.Sorted(slices.Values(fill(seed))))
+		if len(distinct) != 64512 || distinct[0] != 1024 {
+			t.Errorf("seed %d: %d distinct ports from %d", seed, len(distinct), distinct[0])
+		}
+	}
 	if !slices.Equal(one, again) {
 		t.Error("the same seed gives other ports")
 	}
 	if slices.Equal(one, two) {
 		t.Error("another seed gives the same ports")
 	}
-	slices.Sort(one)
-	if distinct := slices.Compact(one); len(distinct) != 64512 || distinct[0] != 1024 {
-		t.Errorf("%d distinct ports from %d", len(distinct), distinct[0])
+}
+
+// TestPortInUse: when all ports have been used once, one that is still in use is
+// passed over.
+func TestPortInUse(t *testing.T) {
+	n := newNAT(t, nat.Config{})
+	taken := out(t, n, 0, udpPacket(alice, server, ""))
+	for i := range 65000 {
+		now := time.Duration(i) * 100 * time.Second
+		if got := out(t, n, now, udpPacket(alice, server, "")); got != taken {
+			t.Fatalf("alice moved from %v to %v", taken, got)
+		}
+		if got := out(t, n, now, udpPacket(netip.AddrPortFrom(bob.Addr(), uint16(i)), server, "")); got == taken {
+			t.Fatalf("bob got alice's port in round %d", i)
+		}
 	}
 }
 
@@ -345,9 +363,12 @@ func TestFull(t *testing.T) {
 		if m := n.Mappings(); len(m) != 1 || m[0].Peers != 16 {
 			t.Errorf("mappings %+v", m)
 		}
+		for i := range 16 { // the mapping has expired with all its peers
+			out(t, n, time.Hour, to(i))
+		}
 		n.Rebind()
 		for i := range 16 {
-			out(t, n, 120*time.Second, to(i))
+			out(t, n, time.Hour, to(i))
 		}
 	})
 }
