@@ -5,7 +5,7 @@
 base=$(sed -n 's|^module \(.*\)/core$|\1|p' core/go.mod)
 cli=alknet
 interop=scripts/interop
-private="$interop scripts/bench scripts/packaging"
+private="$interop scripts/bench scripts/packaging scripts/guides"
 all=$(sed -n 's|^[[:space:]]*\./||p' go.work)
 libs=$(for m in $all; do case " $cli $private " in *" $m "*) ;; *) echo "$m" ;; esac; done)
 quic=github.com/quic-go/quic-go@v0.64.1 # docs/decisions/0004-quic-go-pin.md

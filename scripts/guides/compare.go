@@ -2,6 +2,7 @@ package guides
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 )
@@ -107,6 +108,7 @@ type step struct {
 // align finds the way from the shown lines to the printed ones with the fewest
 // differences, and how many there are. Dots on a line of their own stand for
 // any lines; with more, lines may follow the last one.
+// Among equals, it is the way on which dots stand for the fewest lines.
 func (s *samples) align(shown, printed []string, more bool) (steps []step, differences int) {
 	exprs := make([]*regexp.Regexp, len(shown))
 	for i, line := range shown {
@@ -134,13 +136,16 @@ func (s *samples) align(shown, printed []string, more bool) (steps []step, diffe
 			i++
 		}
 	}
-	return steps, cost[0][0]
+	return steps, cost[0][0] / difference
 }
+
+// difference is the cost of one; a line that dots stand for costs 1.
+const difference = 1 << 20
 
 // cheapest is the step to take at i and j; 'd' leaves dots behind.
 func cheapest(exprs []*regexp.Regexp, printed []string, cost [][]int, i, j int, more bool) (byte, int) {
 	n, m := len(exprs), len(printed)
-	kind, best := byte(0), n+m+1
+	kind, best := byte(0), math.MaxInt
 	take := func(k byte, c int) {
 		if c < best {
 			kind, best = k, c
@@ -150,11 +155,11 @@ func cheapest(exprs []*regexp.Regexp, printed []string, cost [][]int, i, j int, 
 	case i == n && j == m:
 		return 0, 0
 	case i == n && more:
-		return '.', 0
+		return '.', m - j
 	case i < n && exprs[i] == nil:
 		take('d', cost[i+1][j])
 		if j < m {
-			take('.', cost[i][j+1])
+			take('.', 1+cost[i][j+1])
 		}
 		return kind, best
 	}
@@ -162,10 +167,10 @@ func cheapest(exprs []*regexp.Regexp, printed []string, cost [][]int, i, j int, 
 		take('=', cost[i+1][j+1])
 	}
 	if i < n {
-		take('-', 1+cost[i+1][j])
+		take('-', difference+cost[i+1][j])
 	}
 	if j < m {
-		take('+', 1+cost[i][j+1])
+		take('+', difference+cost[i][j+1])
 	}
 	return kind, best
 }

@@ -229,6 +229,12 @@ func (p *parser) fence(info string) error {
 	b := Block{Line: start, NotRun: m.notRun}
 	switch {
 	case m.notRun != "":
+	case m.file != nil:
+		m.file.Line, m.file.Text = start, strings.Join(body, "\n")+"\n"
+		if err := p.known(start, m.file.Machine); err != nil {
+			return err
+		}
+		b.Files = []File{*m.file}
 	case info == "text":
 		for i, line := range body {
 			if prompt.MatchString(line) {
@@ -241,12 +247,6 @@ func (p *parser) fence(info string) error {
 		if b.Commands, err = p.commands(start, body, m); err != nil {
 			return err
 		}
-	case m.file != nil:
-		m.file.Line, m.file.Text = start, strings.Join(body, "\n")+"\n"
-		if err := p.known(start, m.file.Machine); err != nil {
-			return err
-		}
-		b.Files = []File{*m.file}
 	default:
 		return p.fault(start, "nothing says what happens with this block: mark it with a comment, see docs/guides/README.md")
 	}

@@ -66,7 +66,7 @@ func (e *MismatchError) Error() string {
 // still runs is stopped.
 func (r *Runner) Run() (err error) {
 	r.samples = newSamples()
-	defer func() { err = errors.Join(err, r.stop()) }()
+	defer func() { err = r.stop(err) }()
 	for _, m := range r.Guide.Machines {
 		if r.Hosts[m.Name] == nil {
 			return fmt.Errorf("%s: there is no machine %q", r.Guide.Name, m.Name)
@@ -250,18 +250,19 @@ func lines(text string) []string {
 	return strings.Split(text, "\n")
 }
 
-// stop ends what runs, and reports what had failed meanwhile.
-func (r *Runner) stop() error {
-	var failed error
+// stop ends what runs. If nothing else had failed, it reports what ended by
+// itself and badly.
+func (r *Runner) stop(failed error) error {
 	for _, k := range slices.Backward(r.running) {
 		select {
 		case <-k.term.done:
-			if code, err := k.term.exit(time.Minute); err == nil && code != 0 {
-				text, _ := k.term.output()
-				failed = errors.Join(failed, &MismatchError{r.Guide.Name, k.command, fmt.Sprintf("it ended by itself with exit code %d", code), text})
-			}
 		default:
 			k.term.stop(15 * time.Second)
+			continue
+		}
+		if code, err := k.term.exit(time.Minute); failed == nil && (err != nil || code != 0) {
+			text, _ := k.term.output()
+			failed = &MismatchError{r.Guide.Name, k.command, fmt.Sprintf("it was to go on running and ended with exit code %d", code), text}
 		}
 	}
 	return failed
