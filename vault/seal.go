@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 
 	"filippo.io/age"
@@ -45,7 +44,9 @@ func (k SealKind) String() string {
 }
 
 // KeyFile seals to the age X25519 identity in a file that only its owner may
-// read (mode 0600). Sealing makes the file if it is missing. It protects the
+// read (mode 0600). The file of another owner who lets this process read it, as a
+// service manager does with a credential, may be readable for a group (0440).
+// Sealing makes the file if it is missing. It protects the
 // vault file where that travels alone, as in a backup; it does not protect
 // against somebody who can read both.
 func KeyFile(path string) Seal {
@@ -239,7 +240,7 @@ func readFile(path string, private bool) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	if private && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	if private && info.Mode().Perm()&forbidden(info) != 0 {
 		return nil, fmt.Errorf("%s has mode %04o: %w", path, info.Mode().Perm(), ErrKeyFileMode)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))

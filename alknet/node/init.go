@@ -30,6 +30,9 @@ type InitOptions struct {
 	// Passphrase seals the vault, which every start then asks for. Empty
 	// means a key file beside it.
 	Passphrase string
+	// KeyFile is where the vault's key is, or is to be made, if Passphrase is
+	// empty; empty means vault.key in the data directory.
+	KeyFile string
 }
 
 // Initialised is what Init made.
@@ -49,6 +52,9 @@ func Init(ctx context.Context, dir string, o InitOptions) (Initialised, error) {
 	d, err := datadir.At(dir)
 	if err != nil {
 		return Initialised{}, err
+	}
+	if o.KeyFile != "" {
+		d = d.WithVaultKey(o.KeyFile)
 	}
 	if err := d.Check(); err == nil {
 		return Initialised{}, fmt.Errorf("%s: %w", d.Path(), ErrInitialised)

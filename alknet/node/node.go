@@ -32,6 +32,10 @@ type Config struct {
 	// Listen replaces the addresses of config.toml, for example
 	// "127.0.0.1:0" for a free port of loopback, the same for UDP and TCP.
 	Listen []string
+	// Sockets are bound already, by a service manager for example, and take
+	// the place of all addresses; New owns them, also when it fails. Listen
+	// must be empty then, and the addresses of config.toml have no effect.
+	Sockets []Socket
 	// Handlers serve protocols beside the node's own.
 	Handlers []core.ProtocolHandler
 	// Logger replaces the one that config.toml describes.
@@ -40,7 +44,33 @@ type Config struct {
 	Passphrase func(context.Context) (string, error)
 	// Version is what status shows of the program.
 	Version string
+	// KeyFile holds the key that the vault is sealed to; empty means vault.key
+	// in the data directory.
+	KeyFile string
+	// Notify, if set, is told what the node is doing, by one goroutine at a
+	// time. It should return soon.
+	Notify func(State)
 }
+
+// A Socket is one bound port: a listener of TCP, and the socket of UDP with the
+// same address, or nil if New is to bind that.
+type Socket struct {
+	TCP *net.TCPListener
+	UDP *net.UDPConn
+}
+
+// A State is what Config.Notify is told.
+type State uint8
+
+// The states of a node, in the order of its life.
+const (
+	// Ready comes once every listener accepts, and after each Reloading.
+	Ready State = iota + 1
+	// Reloading comes before the configuration is read again.
+	Reloading
+	// Stopping comes when nothing new is taken any more. It is the last one.
+	Stopping
+)
 
 // Node is an open node: the ports are bound, nothing is served before Run.
 // Its methods may be called concurrently.
@@ -48,10 +78,12 @@ type Node struct {
 	cfg      Config
 	dir      datadir.Dir
 	settings settings.Settings // as of the start
-	keys     *keyring.Keys
-	unlock   func() error
-	log      *slog.Logger
-	started  time.Time
+
+	listensElsewhere bool // than config.toml says
+	keys             *keyring.Keys
+	unlock           func() error
+	log              *slog.Logger
+	started          time.Time
 
 	store    *config.Store
 	router   *core.Router
@@ -66,6 +98,10 @@ type Node struct {
 	files   atomic.Pointer[certificateFiles]
 	writing sync.Mutex // serialises writers of peers.toml, and reloads
 
+	pulse     chan func() // what Run's loop does for Alive
+	notifying sync.Mutex  // serialises Config.Notify; protects told
+	told      State       // the last one, Reloading aside
+
 	stop signal // Stop was called
 	now  signal // Stop was called with now, and stop is raised after it
 	once sync.Once
@@ -75,9 +111,13 @@ type Node struct {
 // vault, and binds the addresses. Errors tell what is in the way. Close the
 // node if you do not Run it.
 func New(ctx context.Context, cfg Config) (_ *Node, err error) {
-	n := &Node{cfg: cfg, started: time.Now(), stop: newSignal(), now: newSignal()}
+	n := &Node{cfg: cfg, started: time.Now(), pulse: make(chan func()), stop: newSignal(), now: newSignal()}
+	defer n.closePassed() // what the endpoint has not taken
 	if n.dir, err = datadir.At(cfg.Dir); err != nil {
 		return nil, err
+	}
+	if cfg.KeyFile != "" {
+		n.dir = n.dir.WithVaultKey(cfg.KeyFile)
 	}
 	if err := n.dir.Check(); err != nil {
 		return nil, err
@@ -93,6 +133,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if n.settings, err = settings.Load(n.dir.Config()); err != nil {
 		return nil, err
 	}
+	n.listensElsewhere = len(cfg.Listen)+len(cfg.Sockets) > 0
 	if len(cfg.Listen) > 0 {
 		n.settings.Listen = cfg.Listen
 	}
@@ -105,7 +146,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.assemble(); err != nil {
 		return nil, err
 	}
-	if err := n.endpoint.Listen(n.settings.Listen...); err != nil {
+	if err := n.listen(); err != nil {
 		return nil, err
 	}
 	n.dialer.Transport = n.endpoint.Transport
@@ -185,18 +226,37 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		})
 	}
-	var err error
-	select {
-	case <-ctx.Done():
-	case <-n.stop.raised:
-	case err = <-failed:
+	err := n.loop(ctx, failed)
+	if err != nil {
 		n.now.raise()
 	}
+	n.stop.raise() // for Alive
 	n.log.Info("stopping", "now", n.now.isRaised())
+	n.notify(Stopping)
 	n.shutdown()
 	cancel()
 	wg.Wait()
 	return err
+}
+
+// loop returns when the node is to stop, with what has failed.
+func (n *Node) loop(ctx context.Context, failed <-chan error) error {
+	accepting := n.endpoint.Accepting()
+	for {
+		select {
+		case <-accepting:
+			accepting = nil
+			n.notify(Ready)
+		case look := <-n.pulse:
+			look()
+		case <-ctx.Done():
+			return nil
+		case <-n.stop.raised:
+			return nil
+		case err := <-failed:
+			return err
+		}
+	}
 }
 
 // shutdown drains, up to the moment from which on nothing is to be waited for.

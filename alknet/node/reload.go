@@ -23,6 +23,9 @@ func dynamic(s settings.Settings, b *peerbook.Book) config.Dynamic {
 func (n *Node) Reload() (needsRestart []string, err error) {
 	n.writing.Lock()
 	defer n.writing.Unlock()
+	if n.notify(Reloading) {
+		defer n.notify(Ready)
+	}
 	s, files, err := n.reread()
 	if err != nil {
 		return nil, fmt.Errorf("not reloaded, the old configuration is still in force: %w", err)
@@ -56,7 +59,7 @@ func (n *Node) changedStatics(s settings.Settings) (names []string) {
 	old, now := reflect.ValueOf(n.settings), reflect.ValueOf(s)
 	for i := range old.NumField() {
 		name := old.Type().Field(i).Tag.Get("toml")
-		if name == "roles" || name == "limits" || name == "tls" || name == "listen" && len(n.cfg.Listen) > 0 {
+		if name == "roles" || name == "limits" || name == "tls" || name == "listen" && n.listensElsewhere {
 			continue
 		}
 		if !reflect.DeepEqual(old.Field(i).Interface(), now.Field(i).Interface()) {

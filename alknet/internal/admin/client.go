@@ -59,7 +59,8 @@ func (c *Client) Sign(ctx context.Context, message []byte) (sig []byte, err erro
 }
 
 func (c *Client) do(ctx context.Context, method, target string, in, out any) error {
-	if err := checkPrivate(filepath.Dir(c.path)); err != nil {
+	owner, err := checkPrivate(filepath.Dir(c.path))
+	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return ErrNotRunning
 		}
@@ -68,7 +69,7 @@ func (c *Client) do(ctx context.Context, method, target string, in, out any) err
 	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, "unix", c.path)
-		if err == nil && !peerAllowed(conn) {
+		if err == nil && !peerAllowed(conn, owner) {
 			conn.Close()
 			return nil, fmt.Errorf("the process behind %s is another user's", c.path)
 		}

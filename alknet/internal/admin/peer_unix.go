@@ -5,7 +5,6 @@ package admin
 import (
 	"io/fs"
 	"net"
-	"os"
 	"syscall"
 )
 
@@ -26,7 +25,10 @@ func allowUID(c net.Conn, peer func(fd int) (uint32, error), self uint32) bool {
 	return err == nil && allowed
 }
 
-func ownedByUs(fi fs.FileInfo) bool {
+func ownerOf(fi fs.FileInfo) (uint32, bool) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Getuid()
+	if !ok {
+		return 0, false
+	}
+	return st.Uid, true
 }

@@ -24,7 +24,7 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create administration socket: %w", err)
 	}
-	if err := checkPrivate(dir); err != nil {
+	if _, err := checkPrivate(dir); err != nil {
 		return nil, fmt.Errorf("create administration socket: %w", err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -41,22 +41,25 @@ func Listen(path string) (net.Listener, error) {
 	return &sameUser{l}, nil
 }
 
-// checkPrivate refuses a folder in which somebody else could put a socket.
-func checkPrivate(dir string) error {
+// checkPrivate refuses a folder in which somebody else could put a socket, and
+// returns the number of its owner: this process's own user. For root it may be
+// anybody's, as that of a node with an account of its own is.
+func checkPrivate(dir string) (owner uint32, err error) {
 	if runtime.GOOS == "windows" {
-		return nil // the profile's folders are closed to others by their ACL
+		return 0, nil // the profile's folders are closed to others by their ACL
 	}
 	fi, err := os.Lstat(dir)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if !fi.IsDir() || fi.Mode().Perm()&0o077 != 0 || !ownedByUs(fi) {
-		return fmt.Errorf("%s must be a folder of this user with mode 0700", dir)
+	owner, ok := ownerOf(fi)
+	if self := os.Getuid(); !ok || !fi.IsDir() || fi.Mode().Perm()&0o077 != 0 || self != 0 && int(owner) != self {
+		return 0, fmt.Errorf("%s must be a folder of this user with mode 0700", dir)
 	}
-	return nil
+	return owner, nil
 }
 
-// sameUser drops connections of other users.
+// sameUser drops connections of other users, root aside.
 type sameUser struct{ net.Listener }
 
 func (l *sameUser) Accept() (net.Conn, error) {
@@ -65,7 +68,7 @@ func (l *sameUser) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if peerAllowed(c) {
+		if peerAllowed(c, uint32(os.Getuid())) {
 			return c, nil
 		}
 		c.Close()

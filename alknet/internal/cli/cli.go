@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alkdev/alknet/alknet/internal/datadir"
+	"github.com/alkdev/alknet/alknet/internal/systemd"
 )
 
 // Exit codes.
@@ -35,6 +36,7 @@ type env struct {
 
 	data           string // --data
 	passphraseFile string // --passphrase-file
+	keyFile        string // --key-file
 	json           bool   // --json, on commands that have it
 }
 
@@ -68,6 +70,7 @@ func (e *env) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&e.data, "data", "", "data `directory` (default: $"+datadir.Environment+", else the platform's configuration folder)")
 	root.PersistentFlags().StringVar(&e.passphraseFile, "passphrase-file", "", "`file` whose first line is the vault's passphrase (default: asked for on the terminal)")
+	root.PersistentFlags().StringVar(&e.keyFile, "key-file", "", "`file` with the key that the vault is sealed to (default: vault.key, the service manager's credential of that name or the file in the data directory)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())}
 	})
@@ -126,7 +129,21 @@ func unknownCommand(cmd *cobra.Command, a []string) error {
 }
 
 // dir names the data directory without touching it.
-func (e *env) dir() (datadir.Dir, error) { return datadir.At(e.data) }
+func (e *env) dir() (datadir.Dir, error) {
+	d, err := datadir.At(e.data)
+	if key := e.vaultKey(); err == nil && key != "" {
+		d = d.WithVaultKey(key)
+	}
+	return d, err
+}
+
+// vaultKey is where the vault's key is, or empty if it is in the data directory.
+func (e *env) vaultKey() string {
+	if e.keyFile != "" {
+		return e.keyFile
+	}
+	return systemd.Credential("vault.key")
+}
 
 // jsonFlag gives a command that prints data its --json.
 func (e *env) jsonFlag(cmd *cobra.Command) *cobra.Command {

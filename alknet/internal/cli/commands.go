@@ -10,6 +10,7 @@ func (e *env) commands() []*cobra.Command {
 		e.statusCommand(),
 		e.reloadCommand(),
 		e.stopCommand(),
+		e.serviceCommand(),
 		e.peerCommand(),
 		e.tokenCommand(),
 		e.vaultCommand(),

@@ -55,6 +55,7 @@ who can read the whole folder. --passphrase seals it by a passphrase instead.`,
 					return err
 				}
 			}
+			o.KeyFile = e.vaultKey()
 			return e.initialise(ctx, o)
 		},
 	}

@@ -15,15 +15,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alkdev/alknet/alknet/internal/datadir"
+	"github.com/alkdev/alknet/alknet/internal/systemd"
 	"github.com/alkdev/alknet/alknet/node"
 	"github.com/alkdev/alknet/core/auth"
 )
 
 func (e *env) serveCommand() *cobra.Command {
-	var (
-		listen []string
-		ready  bool
-	)
+	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the node",
@@ -32,13 +30,27 @@ the recovery words are shown on the terminal only, and without one
 'alknet vault export' shows them later.
 
 SIGTERM and Ctrl-C make the node take nothing new and wait for running work; a
-second one stops it at once. SIGHUP is 'alknet reload'.`,
+second one stops it at once. SIGHUP is 'alknet reload'.
+
+Started by a service manager, the node tells it how it is (sd_notify) and answers
+its watchdog. Sockets that the manager has bound (LISTEN_FDS) take the place of
+the addresses in config.toml; with --listen beside them the node does not start.
+'alknet service install' sets all that up.`,
 		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return e.serve(cmd.Context(), listen, ready) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return supervised(e, func(signals chan os.Signal, tell func(node.State)) error {
+				return e.serve(cmd.Context(), o, signals, tell)
+			})
+		},
 	}
-	cmd.Flags().StringArrayVar(&listen, "listen", nil, "`address` to listen on, UDP and TCP alike, instead of config.toml's; may be repeated; port 0 picks a free one")
-	cmd.Flags().BoolVar(&ready, "print-ready", false, "print one line of JSON once every listener accepts, and nothing else, on standard output")
+	cmd.Flags().StringArrayVar(&o.listen, "listen", nil, "`address` to listen on, UDP and TCP alike, instead of config.toml's; may be repeated; port 0 picks a free one")
+	cmd.Flags().BoolVar(&o.ready, "print-ready", false, "print one line of JSON once every listener accepts, and nothing else, on standard output")
 	return cmd
+}
+
+type serveOptions struct {
+	listen []string
+	ready  bool // --print-ready
 }
 
 // readyLine is what --print-ready prints.
@@ -48,12 +60,24 @@ type readyLine struct {
 	PID    int      `json:"pid"`
 }
 
-func (e *env) serve(ctx context.Context, listen []string, ready bool) error {
+// serve runs the node; tell may be nil.
+func (e *env) serve(ctx context.Context, o serveOptions, signals chan os.Signal, tell func(node.State)) error {
 	d, err := e.dir()
 	if err != nil {
 		return err
 	}
+	m, err := systemd.Take()
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if len(m.Sockets) > 0 && len(o.listen) > 0 {
+		return usagef("the service manager has passed sockets, and --listen names addresses: leave one out (--listen, or the socket unit)")
+	}
 	if err := noCoreDump(); err != nil {
+		return err
+	}
+	if err := noAmbientRights(); err != nil {
 		return err
 	}
 	if err := e.setUp(ctx, d); err != nil {
@@ -61,22 +85,27 @@ func (e *env) serve(ctx context.Context, listen []string, ready bool) error {
 	}
 	// From here on a signal finds a listener: whoever sees the ready line, or
 	// the socket, may send one.
-	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	n, err := node.New(ctx, node.Config{Dir: d.Path(), Listen: listen, Passphrase: e.passphrase, Version: version()})
+	s := &supervision{manager: &m, stderr: e.stderr, tell: tell}
+	n, err := node.New(ctx, node.Config{
+		Dir: d.Path(), Listen: o.listen, Sockets: s.sockets(), KeyFile: e.vaultKey(),
+		Passphrase: e.passphrase, Version: version(), Notify: s.notify,
+	})
 	if err != nil {
 		return err
 	}
-	if ready {
+	switch {
+	case o.ready:
 		err = json.NewEncoder(e.stdout).Encode(readyLine{n.ID().String(), n.Addrs(), os.Getpid()})
-	} else {
+	case !m.Notifies(): // else nobody is there to try anything
 		err = e.banner(n)
 	}
 	if err != nil {
 		n.Close()
 		return fmt.Errorf("tell that the node is ready: %w", err)
 	}
+	defer s.watch(n)()
 	return e.run(ctx, n, signals)
 }
 
@@ -85,7 +114,7 @@ func (e *env) setUp(ctx context.Context, d datadir.Dir) error {
 	if err := d.Check(); !errors.Is(err, datadir.ErrEmpty) {
 		return err
 	}
-	var o node.InitOptions
+	o := node.InitOptions{KeyFile: e.vaultKey()}
 	if e.passphraseFile != "" {
 		var err error
 		if o.Passphrase, err = secretFile(e.passphraseFile); err != nil {
@@ -151,6 +180,7 @@ func (e *env) banner(n *node.Node) error {
 	for i, a := range n.Addrs() {
 		fmt.Fprintf(&b, "%-8s %s (UDP and TCP)\n", []string{"listens", ""}[min(i, 1)], a)
 	}
+	writeFirewall(&b, n.Addrs())
 	fmt.Fprintf(&b, `
 Try, on this machine:
   curl -k https://%[1]s/
@@ -176,8 +206,11 @@ func (e *env) program() string {
 		}
 	}
 	given, err := e.dir()
-	if usual, usualErr := datadir.At(""); e.data != "" && (err != nil || usualErr != nil || given != usual) {
+	if usual, usualErr := datadir.At(""); e.data != "" && (err != nil || usualErr != nil || given.Path() != usual.Path()) {
 		words = append(words, "--data", e.data)
+	}
+	if e.keyFile != "" {
+		words = append(words, "--key-file", e.keyFile)
 	}
 	return auth.JoinArgv(words)
 }

@@ -34,7 +34,10 @@ var (
 )
 
 // A Dir is a data directory. It is a value and holds nothing open.
-type Dir struct{ path string }
+type Dir struct {
+	path string
+	key  string // of the vault, if it is elsewhere
+}
 
 // Default is where the data directory is when nobody says otherwise: the path
 // in ALKNET_DATA, else a folder below the platform's configuration folder.
@@ -62,7 +65,7 @@ func At(path string) (Dir, error) {
 	if err != nil {
 		return Dir{}, fmt.Errorf("resolve data directory: %w", err)
 	}
-	return Dir{abs}, nil
+	return Dir{path: abs}, nil
 }
 
 // Path is the absolute path of the directory.
@@ -78,9 +81,22 @@ func (d Dir) Config() string       { return d.File("config.toml") }
 func (d Dir) Peers() string        { return d.File("peers.toml") }
 func (d Dir) Nodes() string        { return d.File("nodes.toml") }
 func (d Dir) Vault() string        { return d.File("vault.age") }
-func (d Dir) VaultKey() string     { return d.File("vault.key") }
 func (d Dir) KnownNodes() string   { return d.File("known_nodes") }
 func (d Dir) Certificates() string { return d.File("certs") }
+
+// WithVaultKey is the same directory with the vault's key in another place.
+func (d Dir) WithVaultKey(path string) Dir {
+	d.key = path
+	return d
+}
+
+// VaultKey is the path of the key that the vault is sealed to.
+func (d Dir) VaultKey() string {
+	if d.key != "" {
+		return d.key
+	}
+	return d.File("vault.key")
+}
 
 // Check reports whether a node is set up here: ErrEmpty if not, and a
 // *VersionError if a newer program wrote it.

@@ -24,3 +24,18 @@ func checkShared(path string) error {
 	}
 	return nil
 }
+
+func giveToOwner(f *os.File, dir string) error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(st.Uid), int(st.Gid))
+}

@@ -13,3 +13,5 @@ func checkShared(path string) error {
 	}
 	return err
 }
+
+func giveToOwner(*os.File, string) error { return nil }

@@ -8,7 +8,8 @@ import (
 )
 
 // WriteFile replaces path so that after a crash at any point either the old or
-// the new content is there, whole.
+// the new content is there, whole. What root writes belongs to the owner of the
+// folder, whose node is to read it.
 func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, filepath.Base(temporary(path)))
@@ -23,6 +24,9 @@ func WriteFile(path string, data []byte, perm os.FileMode) (err error) {
 		}
 	}()
 	if err = tmp.Chmod(perm); err != nil && runtime.GOOS != "windows" {
+		return err
+	}
+	if err = giveToOwner(tmp, dir); err != nil {
 		return err
 	}
 	if _, err = tmp.Write(data); err != nil {

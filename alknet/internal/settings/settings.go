@@ -174,9 +174,12 @@ func syntaxError(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
+// DefaultListen is where a node listens whose owner does not say.
+func DefaultListen() []string { return []string{":4433"} }
+
 func (s *Settings) defaults() {
 	if len(s.Listen) == 0 {
-		s.Listen = []string{":4433"}
+		s.Listen = DefaultListen()
 	}
 	if s.Log.Level == "" {
 		s.Log.Level = "info"

@@ -1,0 +1,4 @@
+package service
+
+// ForHost is the manager of this system.
+func ForHost(h Host) (Manager, error) { return systemd{h}, nil }

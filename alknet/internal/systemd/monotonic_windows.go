@@ -1,0 +1,5 @@
+package systemd
+
+import "time"
+
+func monotonic() time.Duration { return 0 }
