@@ -70,8 +70,8 @@ func clientTLS() *tls.Config {
 	}
 }
 
-// serveNode serves the bench protocol on a free port of loopback.
-func serveNode(plain bool) (addr string, stop func(), err error) {
+// serveNode serves the bench protocol.
+func serveNode(listen string, plain bool) (addr string, stop func(), err error) {
 	router := &core.Router{}
 	err = router.Register(core.HandlerFunc(alpn, func(ctx context.Context, conn core.Connection, _ *core.AuthContext) error {
 		for {
@@ -101,7 +101,7 @@ func serveNode(plain bool) (addr string, stop func(), err error) {
 		return "", nil, err
 	}
 	e := &endpoint.Endpoint{Router: router, TLS: faces(), Identities: store, Changed: store.Changed, Limits: store.Limits, NoGRO: plain}
-	if err := e.Listen("127.0.0.1:0"); err != nil {
+	if err := e.Listen(listen); err != nil {
 		return "", nil, err
 	}
 	go e.Serve(context.Background())
@@ -113,8 +113,12 @@ type bareStream struct{ *quic.Stream }
 func (s bareStream) CloseWrite() error { return s.Stream.Close() }
 
 // serveBare is the same on quic-go alone.
-func serveBare() (addr string, stop func(), err error) {
-	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+func serveBare(listen string) (addr string, stop func(), err error) {
+	at, err := net.ResolveUDPAddr("udp", listen)
+	if err != nil {
+		return "", nil, err
+	}
+	udp, err := net.ListenUDP("udp", at)
 	if err != nil {
 		return "", nil, err
 	}
@@ -152,22 +156,35 @@ type client struct {
 	close func()
 }
 
-// quicEnd is a server and its clients: ours or quic-go alone.
-type quicEnd struct {
-	name   string
-	serve  func() (addr string, stop func(), err error)
+// end is a server of the bench protocol and its clients.
+type end struct {
+	name   string // for helpers
+	serve  func(listen string) (addr string, stop func(), err error)
 	dialer func(addr string) func() (client, error) // each connection from a socket of its own
 }
 
 var (
-	node      = quicEnd{"node", func() (string, func(), error) { return serveNode(false) }, nodeDialer(false)}
-	plainNode = quicEnd{"plain node", func() (string, func(), error) { return serveNode(true) }, nodeDialer(true)} // batched receive off
-	bareQUIC  = quicEnd{"bare", serveBare, bareDialer}
+	node = end{"node", func(l string) (string, func(), error) { return serveNode(l, false) },
+		nodeDialer(false, dial.OnlyQUIC)}
+	plainNode = end{"plain-node", func(l string) (string, func(), error) { return serveNode(l, true) },
+		nodeDialer(true, dial.OnlyQUIC)} // batched receive off
+	bareQUIC = end{"bare", serveBare, bareDialer}
 )
 
+func endNamed(name string) (end, error) {
+	for _, e := range []end{node, plainNode, bareQUIC, racing, tcpCubic, tcpBBR} {
+		if e.name == name {
+			return e, nil
+		}
+	}
+	return end{}, fmt.Errorf("no end %q", name)
+}
+
+const loopback = "127.0.0.1:0"
+
 // connected returns a connection to a server of its own.
-func (e quicEnd) connected() (client, func(), error) {
-	addr, stop, err := e.serve()
+func (e end) connected() (client, func(), error) {
+	addr, stop, err := e.serve(loopback)
 	if err != nil {
 		return client{}, nil, err
 	}
@@ -179,7 +196,7 @@ func (e quicEnd) connected() (client, func(), error) {
 	return c, func() { c.close(); stop() }, nil
 }
 
-func nodeDialer(plain bool) func(addr string) func() (client, error) {
+func nodeDialer(plain bool, via dial.Via) func(addr string) func() (client, error) {
 	return func(addr string) func() (client, error) {
 		cert, _ := identity(2)
 		_, server := identity(1)
@@ -189,7 +206,7 @@ func nodeDialer(plain bool) func(addr string) func() (client, error) {
 			if err != nil {
 				return client{}, err
 			}
-			conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: dial.OnlyQUIC})
+			conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: via})
 			if err != nil {
 				return client{}, err
 			}

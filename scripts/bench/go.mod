@@ -5,10 +5,13 @@ go 1.26.0
 require (
 	github.com/alkdev/alknet/core v0.1.0
 	github.com/alkdev/alknet/scripts/bench/harness v0.1.0
+	github.com/alkdev/alknet/scripts/netlab v0.1.0
 	github.com/quic-go/quic-go v0.64.1
 )
 
 require (
+	github.com/vishvananda/netlink v1.3.1 // indirect
+	github.com/vishvananda/netns v0.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
@@ -17,4 +20,5 @@ require (
 replace (
 	github.com/alkdev/alknet/core => ../../core
 	github.com/alkdev/alknet/scripts/bench/harness => ./harness
+	github.com/alkdev/alknet/scripts/netlab => ../netlab
 )

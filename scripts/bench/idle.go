@@ -14,9 +14,9 @@ import (
 )
 
 // idleMemory is the server's; the clients are another process.
-func idleMemory(end quicEnd) harness.Measure {
+func idleMemory(e end) harness.Measure {
 	return func(r *harness.Run) (s harness.Sample, err error) {
-		addr, stop, err := end.serve()
+		addr, stop, err := e.serve(loopback)
 		if err != nil {
 			return s, err
 		}
@@ -26,7 +26,7 @@ func idleMemory(end quicEnd) harness.Measure {
 			return s, err
 		}
 		n := r.Scale(1000)
-		cmd, err := r.Helper("idle-clients", addr, strconv.Itoa(n), end.name)
+		cmd, err := r.Helper("idle-clients", addr, strconv.Itoa(n), e.name)
 		if err != nil {
 			return s, err
 		}
@@ -61,11 +61,11 @@ func idleClients(args []string) error {
 	if err != nil {
 		return err
 	}
-	end := plainNode
-	if args[2] == bareQUIC.name {
-		end = bareQUIC
+	e, err := endNamed(args[2])
+	if err != nil {
+		return err
 	}
-	dial := end.dialer(args[0])
+	dial := e.dialer(args[0])
 	for range n {
 		c, err := dial()
 		if err != nil {

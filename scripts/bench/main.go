@@ -20,7 +20,12 @@ func suite() harness.Suite {
 		Name:    "alknet",
 		Command: "go run ./scripts/bench",
 		Doc:     "docs/benchmarks.md",
-		Groups:  []harness.Group{transport(), start()},
-		Helpers: map[string]func([]string) error{"idle-clients": idleClients},
+		Groups:  []harness.Group{transport(), start(), lab()},
+		Helpers: map[string]func([]string) error{
+			"idle-clients": idleClients,
+			"serve":        serveEnd,
+			"dial":         dialEnd,
+			"bulk":         bulkEnd,
+		},
 	}
 }

@@ -9,9 +9,9 @@ import (
 const bulkBytes = 256 << 20
 
 // bulkQUIC moves a tenth first, so that windows and buffers have grown.
-func bulkQUIC(end quicEnd, up bool) harness.Measure {
+func bulkQUIC(e end, up bool) harness.Measure {
 	return func(r *harness.Run) (harness.Sample, error) {
-		c, stop, err := end.connected()
+		c, stop, err := e.connected()
 		if err != nil {
 			return harness.Sample{}, err
 		}
@@ -33,14 +33,14 @@ func bulkQUIC(end quicEnd, up bool) harness.Measure {
 	}
 }
 
-func connectQUIC(end quicEnd) harness.Measure {
+func connectQUIC(e end) harness.Measure {
 	return func(r *harness.Run) (harness.Sample, error) {
-		addr, stop, err := end.serve()
+		addr, stop, err := e.serve(loopback)
 		if err != nil {
 			return harness.Sample{}, err
 		}
 		defer stop()
-		dial := end.dialer(addr)
+		dial := e.dialer(addr)
 		return r.Rate(20, 300, func() error {
 			c, err := dial()
 			if err != nil {
@@ -56,9 +56,9 @@ func connectQUIC(end quicEnd) harness.Measure {
 	}
 }
 
-func echoQUIC(end quicEnd) harness.Measure {
+func echoQUIC(e end) harness.Measure {
 	return func(r *harness.Run) (harness.Sample, error) {
-		c, stop, err := end.connected()
+		c, stop, err := e.connected()
 		if err != nil {
 			return harness.Sample{}, err
 		}

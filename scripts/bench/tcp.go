@@ -33,7 +33,7 @@ func bulkTCP(connect func() (stream, func(), error), up bool) harness.Measure {
 
 // dialNodeTCP returns the stream of a connection to a server of its own.
 func dialNodeTCP() (stream, func(), error) {
-	addr, stop, err := serveNode(false)
+	addr, stop, err := serveNode(loopback, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,7 +56,7 @@ func dialNodeTCP() (stream, func(), error) {
 
 // dialBareTCP is the same on crypto/tls alone.
 func dialBareTCP() (stream, func(), error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", loopback)
 	if err != nil {
 		return nil, nil, err
 	}

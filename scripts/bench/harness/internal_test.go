@@ -61,7 +61,7 @@ func TestIntervalOfFewOrEqualPairs(t *testing.T) {
 // and its ninth value, 89 % between the third and the eighth; the bootstrap lies
 // between them.
 func TestIntervalCovers(t *testing.T) {
-	const runs, pairs = 200, 10
+	const runs, pairs, resamples = 200, 10, 400
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, test := range []struct {
 		name   string
@@ -79,7 +79,7 @@ func TestIntervalCovers(t *testing.T) {
 				for i := range values {
 					values[i] = test.draw()
 				}
-				r := ratioOf(values)
+				r := bootstrap(values, resamples)
 				if r.Low > r.Median || r.Median > r.High {
 					t.Fatalf("median outside its interval: %v", r)
 				}

@@ -28,7 +28,9 @@ func (r Ratio) measured() bool { return r != Ratio{} }
 const resamples = 10000
 
 // ratioOf draws from a seed of its own: the same pairs have the same interval.
-func ratioOf(values []float64) Ratio {
+func ratioOf(values []float64) Ratio { return bootstrap(values, resamples) }
+
+func bootstrap(values []float64, resamples int) Ratio {
 	if len(values) == 0 {
 		return Ratio{}
 	}

@@ -183,7 +183,7 @@ func (r Row) validate() error {
 		return errors.New("a name is lower-case letters, digits and hyphens")
 	}
 	if r.Ours == nil || r.Peer == nil {
-		return errors.New("Ours and Peer must both be set")
+		return errors.New("needs both Ours and Peer")
 	}
 	t := r.Target
 	for _, bound := range []float64{t.AtLeast, t.AtMost, t.CPUAtMost, t.MemoryAtMost} {

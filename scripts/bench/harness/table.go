@@ -26,14 +26,14 @@ func writeTable(out io.Writer, project string, g GroupResult) {
 			continue
 		case !r.Quiet.quiet():
 			name += " *"
-			notes = append(notes, fmt.Sprintf("* %s: the machine was not quiet (%v).", r.Name, r.Quiet))
+			notes = append(notes, fmt.Sprintf("%s (%v)", r.Name, r.Quiet))
 		}
 		line(name, fmt.Sprintf("%.4g %s", r.Value.Ours, cell(r.Unit)), fmt.Sprintf("%.4g", r.Value.Peer),
 			r.Value.Ratio.String(), r.CPU.Ratio.String(), memoryCell(r.Memory), cell(r.Target.String()), r.Verdict.cell())
 	}
 	w.Flush()
-	for _, n := range notes {
-		fmt.Fprintf(out, "\n\\%s\n", n)
+	if len(notes) > 0 {
+		fmt.Fprintf(out, "\n\\* The machine was not quiet: %s.\n", strings.Join(notes, "; "))
 	}
 }
 
