@@ -22,12 +22,12 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/alkdev/alknet/scripts/netlab"
 )
 
 // The names of Let's Encrypt's two directories (https://letsencrypt.org/docs),
@@ -37,14 +37,14 @@ const (
 	staging    = "acme-staging-v02.api.letsencrypt.org"
 )
 
-// authority plays Let's Encrypt in box b: a Pebble for each directory behind a
+// authority plays Let's Encrypt in host h: a Pebble for each directory behind a
 // server on port 443 that has their names. It returns the roots that a machine
 // trusts: that of the servers, and that of what the production one issues.
-func (w *world) authority(b *box) []byte {
+func (w *world) authority(h *netlab.Host) []byte {
 	w.t.Helper()
 	root, servers := w.serverCertificate()
-	issuer := w.pebble(b, production, "14001", "15001")
-	w.pebble(b, staging, "14002", "15002")
+	issuer := w.pebble(h, production, "14001", "15001")
+	w.pebble(h, staging, "14002", "15002")
 	ports := map[string]string{production: "14001", staging: "14002"}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -54,10 +54,10 @@ func (w *world) authority(b *box) []byte {
 				r.Out.URL.Path = "/dir"
 			}
 		},
-		Transport: b.transport(),
+		Transport: transport(h),
 		ErrorLog:  log.New(io.Discard, "", 0),
 	}
-	listener := w.listen(b, ":443")
+	listener := w.listen(h, ":443")
 	srv := &http.Server{Handler: proxy, TLSConfig: &tls.Config{Certificates: []tls.Certificate{servers}}, ErrorLog: proxy.ErrorLog}
 	w.serve(func() error { return srv.ServeTLS(listener, "", "") }, srv.Close)
 	return append(root, issuer...)
@@ -75,32 +75,24 @@ func (w *world) serve(run, stop func() error) {
 	})
 }
 
-func (w *world) listen(b *box, addr string) (l net.Listener) {
+func (w *world) listen(h *netlab.Host, addr string) net.Listener {
 	w.t.Helper()
-	w.must(b.do(func() (err error) {
-		l, err = net.Listen("tcp", addr)
-		return err
-	}))
+	l, err := h.Listen("tcp", addr)
+	w.must(err)
 	return l
 }
 
-// transport reaches the listeners of the box, whoever they say they are.
-func (b *box) transport() *http.Transport {
+// transport reaches the listeners of the host, whoever they say they are.
+func transport(h *netlab.Host) *http.Transport {
 	return &http.Transport{
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		DisableKeepAlives: true,
-		DialContext: func(_ context.Context, network, addr string) (c net.Conn, err error) {
-			err = b.do(func() error {
-				c, err = net.DialTimeout(network, addr, 5*time.Second)
-				return err
-			})
-			return c, err
-		},
+		DialContext:       h.Dial,
 	}
 }
 
 // pebble starts an authority and returns the root of what it issues.
-func (w *world) pebble(b *box, name, port, management string) []byte {
+func (w *world) pebble(h *netlab.Host, name, port, management string) []byte {
 	w.t.Helper()
 	dir := filepath.Join(w.dir, name)
 	w.must(os.Mkdir(dir, 0o700))
@@ -119,14 +111,13 @@ func (w *world) pebble(b *box, name, port, management string) []byte {
 	}})
 	w.must(err)
 	w.must(os.WriteFile(filepath.Join(dir, "pebble.json"), config, 0o600))
-	cmd := exec.Command(w.tools.pebble, "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", w.nameServer(b))
+	cmd := h.Command(context.Background(), w.tools.pebble, "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", w.nameServer(h))
 	cmd.Env = []string{"PEBBLE_VA_NOSLEEP=1"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	said, err := os.Create(filepath.Join(dir, "log"))
 	w.must(err)
 	defer said.Close()
 	cmd.Stdout, cmd.Stderr = said, said
-	w.must(b.do(cmd.Start))
+	w.must(cmd.Start())
 	w.t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
@@ -134,7 +125,7 @@ func (w *world) pebble(b *box, name, port, management string) []byte {
 			w.t.Logf("%s said:\n%s", name, said)
 		}
 	})
-	client := http.Client{Transport: b.transport()}
+	client := http.Client{Transport: transport(h)}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		resp, err := client.Get("https://127.0.0.1:" + management + "/roots/0")
 		if err == nil {
@@ -167,9 +158,9 @@ func (w *world) serverCertificate() (root []byte, server tls.Certificate) {
 }
 
 // nameServer answers, over TCP as Pebble asks, with the addresses of machines.
-func (w *world) nameServer(b *box) string {
+func (w *world) nameServer(h *netlab.Host) string {
 	w.t.Helper()
-	l := w.listen(b, "127.0.0.1:0")
+	l := w.listen(h, "127.0.0.1:0")
 	w.serve(func() error {
 		for {
 			c, err := l.Accept()

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/alkdev/alknet/scripts/netlab"
 )
 
 // tools are what the machines get from this one.
@@ -44,7 +46,7 @@ func buildTools(t *testing.T) tools {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"go", "ip", "nft", "ssh", "ssh-keygen", "curl", "age", "hostname", "sysctl"} {
+	for _, name := range []string{"go", "ip", "nft", "ssh", "ssh-keygen", "curl", "age", "git", "mount", "hostname", "sysctl"} {
 		need(t, name)
 	}
 	v := tools{root: root, pebble: need(t, "pebble"), alknet: filepath.Join(t.TempDir(), "alknet")}
@@ -60,6 +62,8 @@ func buildTools(t *testing.T) tools {
 	v.goroot, v.modules, v.builds = env[0], env[1], env[2]
 	return v
 }
+
+func TestMain(m *testing.M) { os.Exit(netlab.Main(m)) }
 
 func TestGuides(t *testing.T) {
 	paths, err := filepath.Glob("../../docs/guides/*.md")

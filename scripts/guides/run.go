@@ -16,10 +16,17 @@ import (
 
 // Host is one machine of a guide while it is played.
 type Host struct {
-	Home  string                // as its programs see it
-	Files string                // the same folder, as this process sees it
-	Env   []string              // of its programs
-	Start func(*exec.Cmd) error // starts a program there
+	Home    string   // as its programs see it
+	Files   string   // the same folder, as this process sees it
+	Env     []string // of its programs
+	Command func(name string, arg ...string) Program
+}
+
+// Program is one to run on a host: Start and Wait take the place of the
+// command's own.
+type Program struct {
+	*exec.Cmd
+	Start, Wait func() error
 }
 
 // Limits of one command.
@@ -67,11 +74,6 @@ func (e *MismatchError) Error() string {
 func (r *Runner) Run() (err error) {
 	r.samples = newSamples()
 	defer func() { err = r.stop(err) }()
-	for _, m := range r.Guide.Machines {
-		if r.Hosts[m.Name] == nil {
-			return fmt.Errorf("%s: there is no machine %q", r.Guide.Name, m.Name)
-		}
-	}
 	for _, b := range r.Guide.Blocks {
 		for _, f := range b.Files {
 			if err := r.write(f); err != nil {
@@ -175,6 +177,9 @@ eval "$2"`
 
 func (r *Runner) start(c Command) (*terminal, error) {
 	h := r.Hosts[c.Machine]
+	if h == nil {
+		return nil, errors.New("nobody can type at this machine")
+	}
 	state := filepath.Join(r.State, c.Machine)
 	if c.Keeps {
 		copied, err := os.ReadFile(state)
@@ -185,9 +190,9 @@ func (r *Runner) start(c Command) (*terminal, error) {
 			return nil, err
 		}
 	}
-	cmd := exec.Command("/bin/bash", "--norc", "-c", shell, "bash", state, r.samples.command(c.Text))
-	cmd.Env, cmd.Dir = h.Env, h.Home
-	return open(cmd, h.Start)
+	p := h.Command("/bin/bash", "--norc", "-c", shell, "bash", state, r.samples.command(c.Text))
+	p.Env, p.Dir = h.Env, h.Home
+	return open(p)
 }
 
 // answer types what the reader types, each after its question.

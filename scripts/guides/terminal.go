@@ -18,7 +18,7 @@ import (
 
 // terminal is one command on a terminal of its own.
 type terminal struct {
-	cmd  *exec.Cmd
+	cmd  Program
 	tty  *os.File
 	done chan struct{} // closed when the command has ended and all was read
 
@@ -28,9 +28,8 @@ type terminal struct {
 	err     error         // of Wait
 }
 
-// open starts cmd, by way of start, as the leader of a session whose terminal
-// is the terminal's.
-func open(cmd *exec.Cmd, start func(*exec.Cmd) error) (*terminal, error) {
+// open starts cmd as the leader of a session with a terminal.
+func open(cmd Program) (*terminal, error) {
 	ours, theirs, err := pty.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open a terminal: %w", err)
@@ -42,7 +41,7 @@ func open(cmd *exec.Cmd, start func(*exec.Cmd) error) (*terminal, error) {
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
 	cmd.SysProcAttr = session()
-	if err := start(cmd); err != nil {
+	if err := cmd.Start(); err != nil {
 		ours.Close()
 		return nil, err
 	}
