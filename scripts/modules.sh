@@ -5,7 +5,8 @@
 base=$(sed -n 's|^module \(.*\)/core$|\1|p' core/go.mod)
 cli=alknet
 interop=scripts/interop
-private="$interop scripts/bench scripts/packaging scripts/guides"
+packaging=scripts/packaging
+private="$interop $packaging scripts/bench scripts/guides"
 all=$(sed -n 's|^[[:space:]]*\./||p' go.work)
 libs=$(for m in $all; do case " $cli $private " in *" $m "*) ;; *) echo "$m" ;; esac; done)
 quic=github.com/quic-go/quic-go@v0.64.1 # docs/decisions/0004-quic-go-pin.md
@@ -47,4 +48,19 @@ dropsums() {
 	[ -f "$1" ] || return 0
 	sed "\|^$base/|d" "$1" >"$1.new"
 	mv "$1.new" "$1"
+}
+
+# publish VERSION TREE PROXY MODULE: puts a module of TREE into PROXY, a folder that
+# GOPROXY can name. The zip holds files only and no other module's, as the go
+# command makes it: else its hash is another.
+publish() {
+	publish_at=$3/$base/$4/@v publish_stage=$3/stage
+	mkdir -p "$publish_at" "$publish_stage/$base/${4%/*}"
+	cp -R "$2/$4" "$publish_stage/$base/$4@$1"
+	find "$publish_stage/$base/$4@$1" -mindepth 2 -name go.mod -exec dirname {} \; | while read -r nested; do rm -rf "$nested"; done
+	(cd "$publish_stage" && zip -qrDX "$publish_at/$1.zip" .)
+	cp "$2/$4/go.mod" "$publish_at/$1.mod"
+	say "{\"Version\":\"$1\"}" >"$publish_at/$1.info"
+	say "$1" >"$publish_at/list"
+	rm -rf "$publish_stage"
 }
