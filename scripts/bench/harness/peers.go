@@ -80,7 +80,10 @@ func install(ctx context.Context, pkg, dir string) error {
 	if err := runQuietly(cmd); err != nil {
 		return err
 	}
-	return os.Rename(temporary, dir)
+	if err := os.Rename(temporary, dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil // if there is one already, another run was faster
 }
 
 var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
