@@ -31,7 +31,8 @@ func (p path) String() string {
 // its own; the two of a pair have the same seed, so that the n-th packet of a
 // direction is lost on both sides or on neither.
 func lab() harness.Group {
-	g := harness.Group{Name: "lab", Title: "Delay and loss, beside plain TCP of the kernel"}
+	g := harness.Group{Name: "lab", Title: "Delay and loss, beside plain TCP of the kernel",
+		Modules: []string{"github.com/quic-go/quic-go"}}
 	for _, p := range []path{{50 * time.Millisecond, 0.01}, {100 * time.Millisecond, 0.01}} {
 		name := fmt.Sprintf("-%dms", p.roundTrip.Milliseconds())
 		bytes := int((50 * time.Millisecond << 22) / p.roundTrip)

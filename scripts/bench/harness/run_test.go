@@ -54,7 +54,12 @@ func row(t *testing.T, r harness.Report, name string) harness.Result {
 }
 
 func TestReport(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
 	r, out := measured(t, 0, "-group", "good", "-pairs", "3", "-seed", "7")
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 	if r.Seed != 7 || r.Pairs != 3 || !r.Quick || r.Machine.Cores == 0 || r.Machine.Go != runtime.Version() {
 		t.Errorf("report: %+v", r)
 	}
@@ -196,6 +201,9 @@ const document = `# Figures
 old
 <!-- bench good: end -->
 
+<!-- bench bad: written by -write, do not edit -->
+<!-- bench bad: end -->
+
 Prose stays.
 `
 
@@ -213,7 +221,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(raw)
-	if strings.Contains(text, "\nold\n") || !strings.HasPrefix(text, "# Figures\n") || !strings.HasSuffix(text, "end -->\n\nProse stays.\n") ||
+	if strings.Contains(text, "\nold\n") || !strings.HasPrefix(text, "# Figures\n") || !strings.HasSuffix(text, strings.SplitAfter(document, "good: end -->")[1]) ||
 		strings.Count(text, "| twice ") != 1 || !strings.Contains(text, "(bench/good.svg)") || !strings.Contains(text, "quick run") {
 		t.Errorf("document:\n%s", text)
 	}
