@@ -45,6 +45,15 @@ func (e *env) change(ctx context.Context, d datadir.Dir, c peerbook.Change) erro
 	}
 }
 
+// changeAndTell is change for commands that print nothing else.
+func (e *env) changeAndTell(ctx context.Context, d datadir.Dir, c peerbook.Change, done string) error {
+	if err := e.change(ctx, d, c); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stderr, "alknet: "+done)
+	return nil
+}
+
 func (e *env) changeFile(ctx context.Context, d datadir.Dir, c peerbook.Change) error {
 	unlock, err := d.Lock()
 	if err != nil {

@@ -187,7 +187,11 @@ func (e *env) peerRemoveCommand() *cobra.Command {
 					return err
 				}
 			}
-			return e.change(cmd.Context(), d, peerbook.Change{RemovePeer: &r})
+			done := "peer " + r.Name + " is removed"
+			if !r.Key.IsZero() {
+				done = "the key is removed from peer " + r.Name
+			}
+			return e.changeAndTell(cmd.Context(), d, peerbook.Change{RemovePeer: &r}, done)
 		},
 	}
 }
@@ -205,7 +209,7 @@ func (e *env) peerSwitchCommand(verb, short string, change func(name string) pee
 			if err := auth.CheckName(a[0]); err != nil {
 				return usagef("name %q: %w", a[0], err)
 			}
-			return e.change(cmd.Context(), d, change(a[0]))
+			return e.changeAndTell(cmd.Context(), d, change(a[0]), "peer "+a[0]+" is "+verb+"d")
 		},
 	}
 }

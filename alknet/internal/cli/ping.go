@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -108,7 +109,7 @@ func (p *pinger) run(ctx context.Context) error {
 			}
 		}
 		info, err := p.dial(ctx)
-		if err != nil && (!errors.Is(err, dial.ErrUnreachable) || p.count == 1) {
+		if err != nil && (!errors.Is(err, dial.ErrUnreachable) || p.count == 1 || noSuchName(err)) {
 			return err
 		}
 		one := pong{Seq: seq}
@@ -129,6 +130,12 @@ func (p *pinger) run(ctx context.Context) error {
 		return fmt.Errorf("no answer to %d dials: the last: %w", p.count, failed)
 	}
 	return context.Cause(ctx)
+}
+
+// noSuchName reports a fault that dialling again does not mend.
+func noSuchName(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
 }
 
 func newPong(seq int, info dial.Info) pong {

@@ -120,7 +120,7 @@ func (e *env) tokenRevokeCommand() *cobra.Command {
 			if a[0] == "" {
 				return usagef("the name is empty: see 'alknet token list'")
 			}
-			return e.change(cmd.Context(), d, peerbook.Change{RemoveToken: a[0]})
+			return e.changeAndTell(cmd.Context(), d, peerbook.Change{RemoveToken: a[0]}, "token "+printable(a[0])+" is revoked")
 		},
 	}
 }
