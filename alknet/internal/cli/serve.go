@@ -38,7 +38,7 @@ the addresses in config.toml; with --listen beside them the node does not start.
 'alknet service install' sets all that up.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return supervised(e, func(signals chan os.Signal, tell func(node.State)) error {
+			return supervised(e, func(signals chan os.Signal, tell func(node.State)) (err error) {
 				return e.serve(cmd.Context(), o, signals, tell)
 			})
 		},
@@ -71,6 +71,12 @@ func (e *env) serve(ctx context.Context, o serveOptions, signals chan os.Signal,
 		return err
 	}
 	defer m.Close()
+	// 'systemctl status' leaves the log of an attempt out once it waits for the next.
+	defer func() {
+		if err != nil {
+			m.Failed(oneLine(err))
+		}
+	}()
 	if len(m.Sockets) > 0 && len(o.listen) > 0 {
 		return usagef("the service manager has passed sockets, and --listen names addresses: leave one out (--listen, or the socket unit)")
 	}

@@ -26,6 +26,9 @@ func (m *Manager) Stopping(status string, within time.Duration) error {
 	return m.send("STOPPING=1", statusLine(status), extend(within))
 }
 
+// Failed leaves a line about a service that ends by itself.
+func (m *Manager) Failed(reason string) error { return m.send(statusLine(reason)) }
+
 // Extend says that the change of state under way needs that much longer.
 func (m *Manager) Extend(within time.Duration) error { return m.send(extend(within)) }
 
