@@ -38,7 +38,7 @@ the addresses in config.toml; with --listen beside them the node does not start.
 'alknet service install' sets all that up.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return supervised(e, func(signals chan os.Signal, tell func(node.State)) (err error) {
+			return supervised(e, func(signals chan os.Signal, tell func(node.State)) error {
 				return e.serve(cmd.Context(), o, signals, tell)
 			})
 		},
@@ -61,7 +61,7 @@ type readyLine struct {
 }
 
 // serve runs the node; tell may be nil.
-func (e *env) serve(ctx context.Context, o serveOptions, signals chan os.Signal, tell func(node.State)) error {
+func (e *env) serve(ctx context.Context, o serveOptions, signals chan os.Signal, tell func(node.State)) (err error) {
 	d, err := e.dir()
 	if err != nil {
 		return err
