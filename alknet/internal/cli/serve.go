@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -86,6 +87,9 @@ func (e *env) serve(ctx context.Context, o serveOptions, signals chan os.Signal,
 	if err := noAmbientRights(); err != nil {
 		return err
 	}
+	// A crash ends by SIGABRT: Go's exit code for it is that of bad usage, after
+	// which service managers must not start the node again.
+	debug.SetTraceback("crash")
 	if err := e.setUp(ctx, d); err != nil {
 		return err
 	}

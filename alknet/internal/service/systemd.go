@@ -134,15 +134,15 @@ func (s systemd) Uninstall(ctx context.Context, system bool) (p Plan, err error)
 	if err != nil {
 		return p, err
 	}
+	if s.host.exists(unit) && len(s.host.ours(unit)) == 0 {
+		return p, &ForeignFileError{unit}
+	}
 	p.Remove = s.host.ours(unit, socket)
 	packaged := system && s.packaged()
 	if system {
 		p.Remove = append(p.Remove, s.host.ours(systemDropIn, sysusers)...)
 	}
 	if len(p.Remove) == 0 && !(packaged && (now.Enabled || now.Running)) {
-		if s.host.exists(unit) {
-			return p, &ForeignFileError{unit}
-		}
 		return p, nil
 	}
 	if now.Installed {
