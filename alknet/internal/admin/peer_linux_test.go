@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -56,6 +57,55 @@ func TestClientRefusesAnotherUsersServer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	<-accepted
+}
+
+// TestRootReachesAnotherUsersNode, and only where that user's own process is
+// behind the socket.
+func TestRootReachesAnotherUsersNode(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	for _, test := range []struct {
+		name          string
+		owner, server int
+		reached       bool
+	}{
+		{"its own user's", 65534, 65534, true},
+		{"a third one's", 65533, 65534, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, test.owner, -1)); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "s")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := l.(*net.UnixListener).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw.Control(func(fd uintptr) {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				err = errors.Join(effective(uintptr(test.server)), syscall.Listen(int(fd), 8), effective(0))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv := &http.Server{Handler: handler(Backend{Status: func() Status { return Status{PID: 7} }})}
+			done := make(chan error, 1)
+			go func() { done <- srv.Serve(l) }()
+			st, err := NewClient(path).Status(t.Context())
+			if reached := err == nil && st.PID == 7; reached != test.reached {
+				t.Errorf("got %+v, %v", st, err)
+			}
+			srv.Close()
+			<-done
+		})
+	}
 }
 
 // effective changes the calling thread's user alone.

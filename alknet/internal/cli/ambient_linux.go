@@ -10,14 +10,15 @@ import (
 
 // noAmbientRights keeps the capabilities that a service manager gave the node,
 // such as that to low ports, from what the node runs for peers
-// (capabilities(7), "Ambient"). The node itself keeps them.
+// (capabilities(7), "Ambient"). The node itself keeps them. It is an
+// errors.ErrUnsupported if this program cannot.
 func noAmbientRights() error {
 	if !anyAmbient() {
 		return nil
 	}
 	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, 0)
 	if errors.Is(errno, syscall.ENOTSUP) {
-		return errors.New("this program was built with cgo and cannot keep its ambient capabilities from peers' commands: build it with CGO_ENABLED=0, or start it without AmbientCapabilities=")
+		return fmt.Errorf("peers' commands have the node's right to ports below 1024, because this program was built with cgo: build it with CGO_ENABLED=0, or start it without AmbientCapabilities= (%w)", errors.ErrUnsupported)
 	}
 	if errno != 0 {
 		return fmt.Errorf("give up ambient capabilities: %w", errno)

@@ -84,7 +84,9 @@ func (e *env) serve(ctx context.Context, o serveOptions, signals chan os.Signal,
 	if err := noCoreDump(); err != nil {
 		return err
 	}
-	if err := noAmbientRights(); err != nil {
+	if err := noAmbientRights(); errors.Is(err, errors.ErrUnsupported) {
+		fmt.Fprintln(e.stderr, "alknet: "+oneLine(err)) // and no reason not to start
+	} else if err != nil {
 		return err
 	}
 	// A crash ends by SIGABRT: Go's exit code for it is that of bad usage, after
