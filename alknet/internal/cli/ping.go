@@ -272,14 +272,11 @@ func (p *pinger) probe(ctx context.Context) []string {
 // serves dials as a stranger who knows nothing: a server that is not trusted
 // has still agreed to the protocol.
 func (p *pinger) serves(ctx context.Context, alpn string) bool {
-	stranger := dial.Dialer{Proxy: p.client.dialer.Proxy}
-	via := p.client.via
-	switch alpn {
-	case "h3", "doq":
-		via = dial.OnlyQUIC
-	case "h2", "http/1.1", "dot":
-		via = dial.OnlyTCP
+	via, ok := p.way(alpn)
+	if !ok {
+		return false
 	}
+	stranger := dial.Dialer{Proxy: p.client.dialer.Proxy}
 	target := p.client.target
 	if id, ok := p.last.NodeID(); ok && strings.HasPrefix(alpn, "alknet/") {
 		target.ID = id
@@ -289,4 +286,27 @@ func (p *pinger) serves(ctx context.Context, alpn string) bool {
 		conn.Close(core.CodeNone, "")
 	}
 	return err == nil || errors.Is(err, dial.ErrNotTrusted)
+}
+
+// way is how to ask for a protocol, if there is one. A transport that had no
+// answer, or that the person has excluded, is not waited for.
+func (p *pinger) way(alpn string) (dial.Via, bool) {
+	via := p.client.via
+	switch {
+	case via == dial.Auto && p.last.UDPBlocked:
+		via = dial.OnlyTCP
+	case via == dial.Auto && p.last.TCPBlocked:
+		via = dial.OnlyQUIC
+	}
+	only := dial.Auto
+	switch alpn {
+	case "h3", "doq":
+		only = dial.OnlyQUIC
+	case "h2", "http/1.1", "dot":
+		only = dial.OnlyTCP
+	}
+	if via == dial.Auto {
+		via = only
+	}
+	return via, only == dial.Auto || only == via
 }
