@@ -18,6 +18,7 @@ type tools struct {
 	modules string // the module cache
 	builds  string // the build cache
 	pebble  string
+	sshd    string
 }
 
 // need returns the path of a program that the guides use.
@@ -49,7 +50,7 @@ func buildTools(t *testing.T) tools {
 	for _, name := range []string{"go", "ip", "nft", "ssh", "ssh-keygen", "curl", "age", "git", "mount", "hostname", "sysctl"} {
 		need(t, name)
 	}
-	v := tools{root: root, pebble: need(t, "pebble"), alknet: filepath.Join(t.TempDir(), "alknet")}
+	v := tools{root: root, pebble: need(t, "pebble"), sshd: need(t, "sshd"), alknet: filepath.Join(t.TempDir(), "alknet")}
 	out, err := exec.Command("go", "build", "-o", v.alknet, "github.com/alkdev/alknet/alknet").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build alknet: %v\n%s", err, out)

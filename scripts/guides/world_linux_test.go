@@ -167,6 +167,9 @@ func (w *world) machine(m Machine) *Host {
 		w.place(h, "roots", w.roots, "/etc/ssl/certs/ca-certificates.crt")
 	}
 	w.run(h, "mount", "--rbind", home, w.home)
+	if m.has("sshd") {
+		w.sshd(h)
+	}
 	return &Host{
 		Home:  w.home,
 		Files: home,
@@ -176,6 +179,17 @@ func (w *world) machine(m Machine) *Host {
 			return Program{cmd.Cmd, cmd.Start, cmd.Wait}
 		},
 	}
+}
+
+// sshd is the SSH server of a rented machine, which forwards ports to all.
+func (w *world) sshd(h *netlab.Host) {
+	w.t.Helper()
+	key := filepath.Join(w.dir, h.Name()+".hostkey")
+	w.run(h, "mount", "-t", "tmpfs", "tmpfs", "/run")
+	w.run(h, "mkdir", "/run/sshd") // where sshd shuts its unprivileged half in
+	w.run(h, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+	cmd := h.Command(w.t.Context(), w.tools.sshd, "-D", "-f", "/dev/null", "-h", key, "-o", "GatewayPorts clientspecified", "-o", "StrictModes no", "-o", "PidFile none")
+	w.must(cmd.Start())
 }
 
 // place mounts a file of the machine's own over one of the system.
