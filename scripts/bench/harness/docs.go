@@ -6,18 +6,21 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 )
 
 const figures = "bench" // folder beside the document
 
 // publish updates the document's block of each group, and its JSON and SVG. It
-// writes nothing unless every group is complete and has its marks.
+// writes nothing unless every group is complete and has its marks. A group of which
+// all rows were skipped stays as it is.
 func publish(document string, r Report) error {
 	text, err := os.ReadFile(document)
 	if err != nil {
 		return err
 	}
-	for _, g := range r.Groups {
+	groups := slices.DeleteFunc(slices.Clone(r.Groups), GroupResult.skipped)
+	for _, g := range groups {
 		if g.failed() {
 			return fmt.Errorf("group %s: a row failed; nothing was written", g.Name)
 		}
@@ -28,7 +31,7 @@ func publish(document string, r Report) error {
 		}
 	}
 	dir := filepath.Join(filepath.Dir(document), figures)
-	for _, g := range r.Groups {
+	for _, g := range groups {
 		var picture bytes.Buffer
 		if err := writePlot(&picture, r.Project, g); err != nil {
 			return err

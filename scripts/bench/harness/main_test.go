@@ -48,6 +48,7 @@ func toys() harness.Suite {
 				{Name: "skips", Setup: func(*harness.Setup) error { return harness.Skip("no frobnicator") }, Ours: fails, Peer: fails},
 				{Name: "skips-late", Ours: skips, Peer: skips},
 			}},
+			{Name: "absent", Title: "Rows that cannot be measured", Rows: []harness.Row{{Name: "skips-too", Ours: skips, Peer: skips}}},
 			{Name: "bad", Title: "Rows that fail", Rows: []harness.Row{
 				{Name: "fails", Ours: fails, Peer: fails},
 				{Name: "fails-set-up", Setup: func(*harness.Setup) error { return errors.New("no such thing") }, Ours: fails, Peer: fails},

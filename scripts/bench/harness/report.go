@@ -62,6 +62,11 @@ func (g GroupResult) failed() bool {
 	return slices.ContainsFunc(g.Rows, func(r Result) bool { return r.Error != "" })
 }
 
+// skipped tells that nothing was measured.
+func (g GroupResult) skipped() bool {
+	return !slices.ContainsFunc(g.Rows, func(r Result) bool { return r.Skipped == "" })
+}
+
 func (r Report) has(bad func(Result) bool) bool {
 	return slices.ContainsFunc(r.Groups, func(g GroupResult) bool { return slices.ContainsFunc(g.Rows, bad) })
 }
