@@ -181,12 +181,12 @@ func TestSuiteFaults(t *testing.T) {
 		return harness.Suite{Groups: []harness.Group{{Name: "g", Rows: []harness.Row{r}}}}
 	}
 	good := harness.Row{Name: "a", Ours: harness.Constant(1), Peer: harness.Constant(1)}
-	noPeer, name, bound := good, good, good
-	noPeer.Peer, name.Name, bound.Target.AtMost = nil, "../a", -1
+	noPeer, name, long, bound := good, good, good, good
+	noPeer.Peer, name.Name, long.Name, bound.Target.AtMost = nil, "../a", strings.Repeat("a", 25), -1
 	twice := one(good)
 	twice.Groups = append(twice.Groups, harness.Group{Name: "h", Rows: []harness.Row{good}})
 	for what, s := range map[string]harness.Suite{
-		"no peer": one(noPeer), "name": one(name), "bound": one(bound), "named twice": twice,
+		"no peer": one(noPeer), "name": one(name), "long name": one(long), "bound": one(bound), "named twice": twice,
 		"group name": {Groups: []harness.Group{{Name: "A b"}}},
 	} {
 		if got := s.Run([]string{"-list"}, io.Discard, io.Discard); got != 2 {

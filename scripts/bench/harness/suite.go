@@ -30,7 +30,7 @@ type Group struct {
 	Rows    []Row
 }
 
-// Row compares one thing. Rows of a suite have different names, made of
+// Row compares one thing. Rows of a suite have different names, made of at most 24
 // lower-case letters, digits and hyphens.
 type Row struct {
 	Name    string
@@ -156,6 +156,8 @@ func (r Row) context(ctx context.Context) (context.Context, context.CancelFunc) 
 	return context.WithTimeout(ctx, defaultTimeout)
 }
 
+const longestName = 24
+
 var nameSyntax = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func (s Suite) validate() error {
@@ -179,8 +181,8 @@ func (s Suite) validate() error {
 }
 
 func (r Row) validate() error {
-	if !nameSyntax.MatchString(r.Name) {
-		return errors.New("a name is lower-case letters, digits and hyphens")
+	if !nameSyntax.MatchString(r.Name) || len(r.Name) > longestName {
+		return fmt.Errorf("a name is at most %d lower-case letters, digits and hyphens", longestName)
 	}
 	if r.Ours == nil || r.Peer == nil {
 		return errors.New("needs both Ours and Peer")

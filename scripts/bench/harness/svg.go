@@ -12,12 +12,12 @@ import (
 // less than a plotting library takes to set up, and stays text and style sheet.
 
 const (
-	plotWidth   = 930
-	plotLeft    = 170 // of the axis
-	plotRight   = 560
+	plotWidth   = 970
+	plotLeft    = 210 // of the axis; a name of 24 letters fits before it
+	plotRight   = 600
 	plotTop     = 58
 	plotLine    = 30 // height of a row
-	targetText  = 735
+	targetText  = 775
 	fontSize    = 13
 	markHalf    = 9 // of the target's stroke
 	squareHalf  = 5
