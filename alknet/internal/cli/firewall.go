@@ -48,7 +48,7 @@ func openPorts(addrs []string) (ports []string) {
 		if err != nil {
 			continue
 		}
-		if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
+		if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
 			continue
 		}
 		if !slices.Contains(ports, port) {

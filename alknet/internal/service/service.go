@@ -118,7 +118,14 @@ func ThisHost() (Host, error) {
 }
 
 func run(ctx context.Context, argv ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	// su leaves the variable out by which a person's manager is found.
+	if own := fmt.Sprintf("/run/user/%d", os.Getuid()); os.Getenv("XDG_RUNTIME_DIR") == "" {
+		if _, err := os.Stat(own); err == nil {
+			cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+own)
+		}
+	}
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = &CommandError{Argv: argv, Output: string(out), Err: err}
 	}

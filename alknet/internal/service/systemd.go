@@ -34,7 +34,7 @@ func (s systemd) Check(system bool, line string) error {
 	}
 	if !system && !s.host.exists(fmt.Sprintf("/run/user/%d/systemd", s.host.UID)) {
 		return &UnsupportedError{"manage a service of your own", "your account has no service manager running",
-			"log in as this user (not by su or sudo), or make it the machine's: sudo " + line}
+			"log in as this user first (ssh, or a console), or make it the machine's: sudo " + line}
 	}
 	return nil
 }

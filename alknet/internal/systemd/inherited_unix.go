@@ -8,18 +8,17 @@ import (
 	"syscall"
 )
 
-func inherited(count int, names []string) []*os.File {
+func inherited(count int, names []string) ([]*os.File, error) {
 	files := make([]*os.File, 0, count)
 	for i := range count {
 		fd := firstDescriptor + i
-		syscall.CloseOnExec(fd)
 		name := fmt.Sprintf("descriptor %d", fd)
 		if i < len(names) && names[i] != "" {
 			name += fmt.Sprintf(" (%q)", names[i])
 		}
 		files = append(files, os.NewFile(uintptr(fd), name))
 	}
-	return files
+	return files, nil
 }
 
 func listening(f *os.File) bool {

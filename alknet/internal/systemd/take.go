@@ -57,7 +57,10 @@ func Take() (Manager, error) {
 	if err != nil || count < 0 || count > maxSockets {
 		return m, fmt.Errorf("take passed sockets: LISTEN_FDS is %q, not a number from 0 to %d", read["LISTEN_FDS"], maxSockets)
 	}
-	files := inherited(count, strings.Split(read["LISTEN_FDNAMES"], ":"))
+	files, err := inherited(count, strings.Split(read["LISTEN_FDNAMES"], ":"))
+	if err != nil {
+		return m, err
+	}
 	m.Sockets, err = pair(files)
 	return m, err
 }
@@ -74,7 +77,8 @@ func forUs(pid string, absent bool) bool {
 	return pid == strconv.Itoa(os.Getpid())
 }
 
-// pair makes ports of descriptors, which it closes: the sockets are copies.
+// pair makes ports of descriptors, which it closes: the sockets are copies, and
+// nothing that is executed gets those.
 func pair(files []*os.File) (sockets []Socket, err error) {
 	var alone []*net.UDPConn
 	defer func() {
