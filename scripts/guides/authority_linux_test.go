@@ -23,6 +23,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -126,18 +127,19 @@ func (w *world) pebble(h *netlab.Host, name, port, management string) []byte {
 		}
 	})
 	client := http.Client{Transport: transport(h)}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	var root []byte
+	if !poll(20*time.Second, func() bool {
 		resp, err := client.Get("https://127.0.0.1:" + management + "/roots/0")
-		if err == nil {
-			root, err := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			w.must(err)
-			return root
+		if err != nil {
+			return false
 		}
-		if time.Now().After(end) {
-			w.t.Fatalf("%s does not start: %v", name, err)
-		}
+		defer resp.Body.Close()
+		root, err = io.ReadAll(resp.Body)
+		return err == nil
+	}) {
+		w.t.Fatalf("%s does not start", name)
 	}
+	return root
 }
 
 // serverCertificate makes the certificate of a server with both names, and the
@@ -162,17 +164,19 @@ func (w *world) nameServer(h *netlab.Host) string {
 	w.t.Helper()
 	l := w.listen(h, "127.0.0.1:0")
 	w.serve(func() error {
+		var conns sync.WaitGroup
+		defer conns.Wait()
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return err
 			}
-			go func() {
+			conns.Go(func() {
 				defer c.Close()
 				c.SetDeadline(time.Now().Add(10 * time.Second))
 				for w.resolve(c) == nil {
 				}
-			}()
+			})
 		}
 	}, l.Close)
 	return l.Addr().String()

@@ -1,11 +1,14 @@
 package guides
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/alkdev/alknet/scripts/netlab"
 )
@@ -64,7 +67,14 @@ func buildTools(t *testing.T) tools {
 	return v
 }
 
-func TestMain(m *testing.M) { os.Exit(netlab.Main(m)) }
+func TestMain(m *testing.M) {
+	code := netlab.Main(m)
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 func TestGuides(t *testing.T) {
 	paths, err := filepath.Glob("../../docs/guides/*.md")

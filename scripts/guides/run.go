@@ -34,7 +34,6 @@ const (
 	patience     = 2 * time.Minute  // of one that ends
 	readyWithin  = 30 * time.Second // of one that goes on: until it printed what is shown
 	answerWithin = 30 * time.Second
-	retryEvery   = 300 * time.Millisecond
 )
 
 // Runner plays one guide.
@@ -110,16 +109,12 @@ func (r *Runner) write(f File) error {
 	return errors.Join(err, to.Close())
 }
 
-func (r *Runner) play(c Command) error {
-	end := time.Now().Add(c.Try)
-	for {
-		err := r.once(c)
-		var mismatch *MismatchError
-		if err == nil || !errors.As(err, &mismatch) || time.Now().After(end) {
-			return err
-		}
-		time.Sleep(retryEvery)
-	}
+func (r *Runner) play(c Command) (err error) {
+	poll(c.Try, func() bool {
+		err = r.once(c)
+		return !errors.As(err, new(*MismatchError))
+	})
+	return err
 }
 
 func (r *Runner) once(c Command) error {

@@ -19,18 +19,15 @@ func (t *terminal) hidden(limit time.Duration) error {
 	if err != nil {
 		return err
 	}
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	var failed error
+	done := poll(limit, func() bool {
 		var state *unix.Termios
-		var stateErr error
-		if err := raw.Control(func(fd uintptr) { state, stateErr = unix.IoctlGetTermios(int(fd), unix.TCGETS) }); err != nil {
-			return errors.Join(errEnded, err)
-		}
-		if stateErr != nil {
-			return stateErr
-		}
-		if state.Lflag&unix.ECHO == 0 {
-			return nil
-		}
+		err := raw.Control(func(fd uintptr) { state, failed = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+		failed = errors.Join(err, failed)
+		return failed != nil || state.Lflag&unix.ECHO == 0
+	})
+	if !done {
+		return errors.New("what is typed would be shown")
 	}
-	return errors.New("what is typed would be shown")
+	return failed
 }

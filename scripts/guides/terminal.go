@@ -115,6 +115,21 @@ func (t *terminal) await(limit time.Duration, enough func(printed string) bool) 
 	}
 }
 
+// poll asks until the answer is true: what goes on in other processes sends no
+// event.
+func poll(limit time.Duration, ok func() bool) bool {
+	end := time.Now().Add(limit)
+	every := time.NewTicker(20 * time.Millisecond)
+	defer every.Stop()
+	for !ok() {
+		if time.Now().After(end) {
+			return false
+		}
+		<-every.C
+	}
+	return true
+}
+
 // exit waits for the end and returns the exit code.
 func (t *terminal) exit(limit time.Duration) (int, error) {
 	late := time.NewTimer(limit)
