@@ -9,6 +9,7 @@ const Template = `# alknet node configuration. Everything here is optional; a ke
 # Peers and tokens are kept in peers.toml by 'alknet peer' and 'alknet token'.
 
 # Addresses to listen on, UDP and TCP alike. ":4433" means every address.
+# Sockets that a service manager has bound for the node take their place.
 # listen = [":4433"]
 
 # How long running work may go on after 'alknet stop'.
