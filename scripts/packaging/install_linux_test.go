@@ -19,6 +19,7 @@ const (
 func installable(t *testing.T) *machine {
 	t.Helper()
 	this, next := made(t, "ALKNET_RELEASE"), made(t, "ALKNET_RELEASE_NEXT")
+	t.Parallel()
 	m := boot(t, debian(t))
 	m.give(t, packageFile(t, this, "*_"+runtime.GOARCH+".deb"), "this.deb")
 	m.give(t, packageFile(t, next, "*_"+runtime.GOARCH+".deb"), "next.deb")
@@ -167,6 +168,7 @@ func TestInstallWherePortIsTaken(t *testing.T) {
 func TestInstallRPM(t *testing.T) {
 	rpm := need(t, "rpm")
 	this, next := made(t, "ALKNET_RELEASE"), made(t, "ALKNET_RELEASE_NEXT")
+	t.Parallel()
 	root := debian(t)
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
 	do := func(arg ...string) string {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -41,8 +42,13 @@ func debian(t *testing.T) string {
 	return root
 }
 
+// making is held by the test that makes the system.
+var making sync.Mutex
+
 func debianTar(t *testing.T) string {
 	t.Helper()
+	making.Lock()
+	defer making.Unlock()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +90,7 @@ type machine struct {
 // boot starts the system in root, and ends it with the test.
 func boot(t *testing.T, root string) *machine {
 	t.Helper()
-	name := fmt.Sprintf("alknet-test-%d", os.Getpid())
+	name := fmt.Sprintf("%s-%d", t.Name(), os.Getpid())
 	cmd := exec.Command("systemd-nspawn", "-q", "-D", root, "--boot", "--private-network", "--register=no",
 		"--keep-unit", "--link-journal=no", "--resolv-conf=off", "--timezone=off", "-M", name)
 	var console bytes.Buffer

@@ -26,6 +26,7 @@ func shell(t testing.TB, dir string, env []string, line string) string {
 // it by 'go install' from the tags alone.
 func TestTag(t *testing.T) {
 	made(t, "ALKNET_RELEASE") // tidying every module takes its time
+	t.Parallel()
 	need(t, "zip")
 	git := need(t, "git")
 	const version = "v0.997.0"
@@ -54,7 +55,7 @@ func TestTag(t *testing.T) {
 	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", mods).Run() })
 	stranger := []string{
 		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url.file://" + clone + ".insteadOf", "GIT_CONFIG_VALUE_0=" + home,
-		"GOPRIVATE=" + strings.TrimPrefix(home, "https://"), "GOMODCACHE=" + mods, "GOBIN=" + bin, "GOWORK=off", "GOFLAGS=",
+		"GOPRIVATE=" + strings.TrimPrefix(home, "https://"), "GOMODCACHE=" + mods, "GOBIN=" + bin, "GOWORK=off", "GOFLAGS=-trimpath", "CGO_ENABLED=0",
 		"GOPROXY=file://" + filepath.Join(command1(t, "go", "env", "GOMODCACHE"), "cache/download") + "," + command1(t, "go", "env", "GOPROXY"),
 	}
 	shell(t, t.TempDir(), stranger, "go install github.com/alkdev/alknet/alknet@"+version)
