@@ -39,7 +39,7 @@ func (p *packet) parse() bool {
 // p (RFC 1191 section 4, RFC 4443 section 3.2). It reports false where none may
 // be sent: for an ICMP error, and for a fragment that is not the first.
 func (p *packet) tooBig(q *packet, from netip.Addr, mtu int) bool {
-	if p.src.Is4() != from.Is4() || !p.mayBeAnswered() {
+	if p.src.BitLen() != from.BitLen() || !p.mayBeAnswered() {
 		return false
 	}
 	if p.src.Is4() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -66,7 +67,21 @@ func (r *routes) add(addr netip.Addr) error {
 	if err := r.handle.RouteReplace(r.defaultRoute(addr)); err != nil {
 		return fmt.Errorf("add default route for %s: %w", addr, err)
 	}
-	return nil
+	return r.await(addr)
+}
+
+// await returns when packets to addr are taken in: the kernel makes the local
+// route of an IPv6 address in the background.
+func (r *routes) await(addr netip.Addr) error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+		found, err := r.handle.RouteGet(addr.AsSlice())
+		if err == nil && len(found) > 0 && found[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("add address %s: the kernel made no local route within 5 s", addr)
+		}
+	}
 }
 
 // remove takes an address away, and with the last of its family the route.

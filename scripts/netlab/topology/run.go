@@ -178,10 +178,11 @@ func follow(r io.Reader, p Program, name string, out io.Writer, ready chan<- str
 	waiting := p.Ready.Regexp != nil
 	for {
 		line, err := lines.ReadSlice('\n')
+		text := strings.TrimRight(string(line), "\r\n")
 		if len(line) > 0 {
-			fmt.Fprintf(out, "%s: %s\n", name, strings.TrimRight(string(line), "\r\n"))
+			fmt.Fprintf(out, "%s: %s\n", name, text)
 		}
-		if waiting && p.Ready.Match(line) {
+		if waiting && len(line) > 0 && p.Ready.MatchString(text) {
 			waiting = false
 			close(ready)
 		}

@@ -96,6 +96,9 @@ type Pattern struct{ *regexp.Regexp }
 
 // UnmarshalText reads the syntax of package regexp.
 func (p *Pattern) UnmarshalText(text []byte) (err error) {
+	if len(text) == 0 {
+		return nil
+	}
 	p.Regexp, err = regexp.Compile(string(text))
 	return err
 }
