@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-
-	"github.com/alkdev/alknet/scripts/netlab"
 )
 
 // tools are what the machines get from this one.
@@ -68,7 +66,7 @@ func buildTools(t *testing.T) tools {
 }
 
 func TestMain(m *testing.M) {
-	code := netlab.Main(m)
+	code := m.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -80,6 +78,9 @@ func TestGuides(t *testing.T) {
 	paths, err := filepath.Glob("../../docs/guides/*.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("ssh on the machines of the guides sets groups, which root may and no other user, in a namespace neither")
 	}
 	tools := buildTools(t)
 	for _, path := range paths {
