@@ -64,6 +64,7 @@ type Endpoint struct {
 	ledger   ledger
 	conns    sync.WaitGroup // connections, from accept to the end of the handler
 	loops    sync.WaitGroup // accept loops and the watcher
+	tcpLoops sync.WaitGroup // those of TCP, again
 	stopOnce sync.Once
 	nowOnce  sync.Once
 	now      chan struct{} // closed by Close: do not drain
@@ -72,13 +73,16 @@ type Endpoint struct {
 
 	accepting  context.Context // ends when Shutdown begins
 	refuse     context.CancelFunc
+	shaking    context.Context // ends a little later; handshakes' context
+	cutShaking context.CancelFunc
 	running    context.Context // ends at the hard stop; handlers' context
 	stopRunner context.CancelFunc
 
 	mu       sync.Mutex // protects what follows
 	sockets  []*socket
 	serving  bool
-	stopping bool
+	stopping bool  // Shutdown has begun
+	full     bool  // no connection is counted in any more
 	fault    error // that ended an accept loop
 	stopErr  error // of the drain; read after ended
 	live     map[*live]struct{}
@@ -102,6 +106,7 @@ func (e *Endpoint) init() {
 		e.live = make(map[*live]struct{})
 		e.now, e.ended, e.accepts = make(chan struct{}), make(chan struct{}), make(chan struct{})
 		e.accepting, e.refuse = context.WithCancel(context.Background())
+		e.shaking, e.cutShaking = context.WithCancel(context.Background())
 		e.running, e.stopRunner = context.WithCancel(context.Background())
 	})
 }

@@ -34,10 +34,7 @@ func (g *gate) enter(ctx context.Context) error {
 			g.mu.Unlock()
 			return nil
 		}
-		if g.freed == nil {
-			g.freed = make(chan struct{})
-		}
-		freed := g.freed
+		freed := g.wait()
 		g.mu.Unlock()
 		select {
 		case <-freed:
@@ -45,6 +42,32 @@ func (g *gate) enter(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// empty waits until nobody is inside, or ctx ends.
+func (g *gate) empty(ctx context.Context) {
+	for {
+		g.mu.Lock()
+		if g.inside == 0 {
+			g.mu.Unlock()
+			return
+		}
+		freed := g.wait()
+		g.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// wait is called with g.mu held.
+func (g *gate) wait() <-chan struct{} {
+	if g.freed == nil {
+		g.freed = make(chan struct{})
+	}
+	return g.freed
 }
 
 func (g *gate) leave() {

@@ -2,8 +2,10 @@ package endpoint_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/alkdev/alknet/core"
 	"github.com/alkdev/alknet/core/endpoint"
+	"github.com/alkdev/alknet/core/internal/tcpconn"
 )
 
 // bind opens what a service manager would.
@@ -227,5 +230,66 @@ func TestAccepting(t *testing.T) {
 	case <-failed.Accepting():
 		t.Error("accepting after a failure")
 	default:
+	}
+}
+
+// TestShutdownEndsHandshakesFirst: whoever was accepted is served, because on a
+// passed socket nobody else will.
+func TestShutdownEndsHandshakesFirst(t *testing.T) {
+	d := newDraining()
+	n := start(t, nil, d)
+	raw, err := net.Dial("tcp4", n.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	for n.Handshakes() == 0 {
+		runtime.Gosched()
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.Shutdown(t.Context()) }()
+	for {
+		nc, err := net.Dial("tcp4", n.addr)
+		if err != nil {
+			break // nothing new is taken
+		}
+		nc.Close()
+	}
+	tc := tls.Client(tcpconn.New(raw.(*net.TCPConn)), offer(nil, "alknet/drain"))
+	if err := tc.HandshakeContext(t.Context()); err != nil {
+		t.Fatalf("a handshake in flight was cut: %v", err)
+	}
+	s, err := core.NewDialedStreamConn(tc, "alknet/drain").OpenStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	d.expect(t, "drain")
+	close(d.finish)
+	d.expect(t, "handler finished")
+	s.Close()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCloseCutsHandshakes at once, and does not wait for clients that are silent.
+func TestCloseCutsHandshakes(t *testing.T) {
+	n := start(t, nil, answer("alknet/ssh"))
+	raw, err := net.Dial("tcp4", n.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	for n.Handshakes() == 0 {
+		runtime.Gosched()
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := raw.Read(make([]byte, 1)); err == nil {
+		t.Error("the client was answered")
 	}
 }

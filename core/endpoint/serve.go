@@ -13,6 +13,15 @@ import (
 // context.
 const stopGrace = 5 * time.Second
 
+const (
+	// handshakeGrace is how long Shutdown waits for handshakes in flight.
+	handshakeGrace = time.Second
+	// handoverGrace is how long a handler has to take a connection that it was
+	// just given, and that connection's first request, before it is told to
+	// drain: nothing tells when it has.
+	handoverGrace = 50 * time.Millisecond
+)
+
 // Serve accepts connections until Shutdown or Close and returns when everything
 // that it started has ended: core.ErrServerClosed, or what made serving
 // impossible. The end of ctx is a Close.
@@ -52,7 +61,11 @@ func (e *Endpoint) start() error {
 	}
 	e.serving = true
 	for _, s := range e.sockets {
-		e.loops.Go(func() { e.acceptTCP(s) })
+		e.tcpLoops.Add(1)
+		e.loops.Go(func() {
+			defer e.tcpLoops.Done()
+			e.acceptTCP(s)
+		})
 		e.loops.Go(func() { e.acceptQUIC(s) })
 	}
 	if e.Changed != nil && e.Identities != nil {
@@ -72,11 +85,11 @@ func (e *Endpoint) fail(err error) {
 	go e.Close() // which waits for the loop that calls this
 }
 
-// track counts a connection in, unless the endpoint stops.
+// track counts a connection in, unless none is any more.
 func (e *Endpoint) track() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.stopping {
+	if e.full {
 		return false
 	}
 	e.conns.Add(1)
@@ -84,7 +97,7 @@ func (e *Endpoint) track() bool {
 }
 
 // Shutdown ends the endpoint in good order: no more connections are accepted,
-// handlers are told to finish (core.Drainer), connections get DrainTimeout to
+// handshakes in flight have a second to end, handlers are told to finish (core.Drainer), connections get DrainTimeout to
 // end by themselves, then their handlers' context ends, and when all have
 // returned the sockets are closed. The end of ctx cuts the waiting short. It
 // returns what went wrong: the handlers' errors, or how many did not return.
@@ -128,6 +141,10 @@ func (e *Endpoint) stop(ctx context.Context) {
 			s.listener.Close()
 		}
 	}
+	e.settle(ctx)
+	e.mu.Lock()
+	e.full = true
+	e.mu.Unlock()
 	gone := make(chan struct{})
 	go func() { e.conns.Wait(); close(gone) }()
 	e.stopErr = e.drain(ctx, gone)
@@ -143,6 +160,32 @@ func (e *Endpoint) stop(ctx context.Context) {
 	for _, s := range sockets {
 		s.close()
 	}
+}
+
+// settle lets clients that the kernel has handed over finish their handshakes,
+// before handlers are told to drain: where the listening socket lives on in
+// another process, nobody else will answer them.
+func (e *Endpoint) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeGrace)
+	defer cancel()
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		busy := e.gate.count()+len(e.snapshot()) > 0
+		e.tcpLoops.Wait()
+		e.gate.empty(ctx)
+		if busy {
+			wait(ctx, handoverGrace)
+		}
+	}()
+	select {
+	case <-settled:
+	case <-ctx.Done():
+	case <-e.now:
+		cancel()
+	}
+	e.cutShaking()
+	<-settled
 }
 
 // drain waits until gone is closed, the time is over, or somebody wants it now.

@@ -60,7 +60,7 @@ func (e *Endpoint) admitTCP(s *socket, nc *net.TCPConn, settings *tls.Config) {
 		nc.Close()
 		return
 	}
-	entered := e.gate.enter(e.accepting) == nil
+	entered := e.gate.enter(e.shaking) == nil
 	if !entered || !e.track() {
 		if entered {
 			e.gate.leave()
@@ -95,7 +95,7 @@ func (e *Endpoint) admitTCP(s *socket, nc *net.TCPConn, settings *tls.Config) {
 }
 
 func (e *Endpoint) handshakeTCP(nc *net.TCPConn, settings *tls.Config) (*tls.Conn, error) {
-	ctx, cancel := context.WithTimeout(e.accepting, e.limits().HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(e.shaking, e.limits().HandshakeTimeout)
 	defer cancel()
 	tc := tls.Server(tcpconn.New(nc), settings)
 	if err := tc.HandshakeContext(ctx); err != nil {
