@@ -39,11 +39,11 @@ func newBehind(t testing.TB, c nat.Config) *behind {
 // ask sends from the client to a socket and returns the source that it saw.
 func (b *behind) ask(host, socket int) netip.AddrPort {
 	b.t.Helper()
-	s := b.servers[host][socket]
+	s, refused := b.servers[host][socket], b.refused()
 	if _, err := b.client.WriteToUDPAddrPort([]byte("ask"), address(b.hosts[host], s)); err != nil {
 		b.t.Fatal(err)
 	}
-	from, ok := b.receive(s)
+	from, ok := b.receive(s, refused)
 	if !ok {
 		b.t.Fatal("a packet of the client did not arrive")
 	}
@@ -53,17 +53,17 @@ func (b *behind) ask(host, socket int) netip.AddrPort {
 // reaches reports whether a socket reaches the client at the address to.
 func (b *behind) reaches(host, socket int, to netip.AddrPort) bool {
 	b.t.Helper()
+	refused := b.refused()
 	if _, err := b.servers[host][socket].WriteToUDPAddrPort([]byte("hello"), to); err != nil {
 		b.t.Fatal(err)
 	}
-	_, ok := b.receive(b.client)
+	_, ok := b.receive(b.client, refused)
 	return ok
 }
 
-// receive waits for a packet, or until the NAT has refused one more.
-func (b *behind) receive(c *net.UDPConn) (from netip.AddrPort, ok bool) {
+// receive waits for a packet, or until the NAT has refused more than it had.
+func (b *behind) receive(c *net.UDPConn, refused uint64) (from netip.AddrPort, ok bool) {
 	b.t.Helper()
-	refused := b.refused()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if err := c.SetReadDeadline(time.Now().Add(5 * time.Millisecond)); err != nil {
 			b.t.Fatal(err)
