@@ -151,6 +151,9 @@ func TestMoveNAT(t *testing.T) {
 	if after.Addr() == before.Addr() || after.Addr() != b.gateway.Outside() {
 		t.Errorf("the outside address was %s and is %s, want %s", before.Addr(), after.Addr(), b.gateway.Outside())
 	}
+	if after.Port() == before.Port() {
+		t.Error("the NAT moved and kept a mapping")
+	}
 }
 
 func TestNATs(t *testing.T) {
