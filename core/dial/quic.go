@@ -55,9 +55,7 @@ func (d *Dialer) socket(ctx context.Context, c candidate) (*socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		// The proxy's header takes room, and the path behind it is not ours
-		// to probe.
-		s.config.InitialPacketSize = 1200
+		// The path behind the proxy is not ours to probe.
 		s.config.DisablePathMTUDiscovery = true
 		s.linger = pc.linger
 		s.own(&quic.Transport{Conn: pc})

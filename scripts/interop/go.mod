@@ -27,8 +27,17 @@ replace github.com/alkdev/alknet/alknet => ../../alknet
 require github.com/prometheus/common v0.72.0
 
 require (
+	github.com/vishvananda/netlink v1.3.1 // indirect
+	github.com/vishvananda/netns v0.0.5 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+require (
+	github.com/alkdev/alknet/scripts/netlab v0.1.0
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	golang.org/x/net v0.60.0
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+
+replace github.com/alkdev/alknet/scripts/netlab => ../netlab

@@ -16,6 +16,11 @@ const (
 	// flow. Only the dialling side sends keep-alives.
 	KeepAlivePeriod = 25 * time.Second
 
+	// PacketSize is the UDP payload that every path for QUIC carries (RFC 9000,
+	// section 14.1). quic-go would begin with 1280 bytes, which tunnels with an
+	// MTU of 1280 swallow; its search finds what more the path takes.
+	PacketSize = 1200
+
 	MaxStreams    = 128 // bidirectional, open at a time, for each side
 	MaxUniStreams = 32  // only HTTP/3 may use them
 
@@ -30,6 +35,7 @@ const (
 func Config() *quic.Config {
 	return &quic.Config{
 		MaxIdleTimeout:                   IdleTimeout,
+		InitialPacketSize:                PacketSize,
 		MaxIncomingStreams:               MaxStreams,
 		MaxIncomingUniStreams:            MaxUniStreams,
 		InitialStreamReceiveWindow:       InitialStreamWindow,
