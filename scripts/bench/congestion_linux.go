@@ -10,10 +10,13 @@ import (
 // tcpCongestion is TCP_CONGESTION, tcp(7), which package syscall lacks.
 const tcpCongestion = 13
 
-// listenTCP chooses the congestion control for what the server sends; accepted
-// connections inherit it.
+// listenTCP chooses the congestion control for what the server sends, "" being the
+// system's choice; accepted connections inherit it.
 func listenTCP(addr, congestion string) (net.Listener, error) {
 	settings := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		if congestion == "" {
+			return nil
+		}
 		var refused error
 		if err := c.Control(func(fd uintptr) {
 			refused = syscall.SetsockoptString(int(fd), syscall.IPPROTO_TCP, tcpCongestion, congestion)

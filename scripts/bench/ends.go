@@ -172,7 +172,7 @@ var (
 )
 
 func endNamed(name string) (end, error) {
-	for _, e := range []end{node, plainNode, bareQUIC, racing, tcpCubic, tcpBBR} {
+	for _, e := range []end{node, plainNode, bareQUIC, racing, nodeTCP, tcp, tcpCubic, tcpBBR} {
 		if e.name == name {
 			return e, nil
 		}

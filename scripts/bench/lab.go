@@ -45,6 +45,8 @@ func lab() harness.Group {
 				Against: "TCP", Ours: p.firstByte(racing, 40, harness.Median), Peer: p.firstByte(tcpCubic, 40, harness.Median), Target: harness.Target{AtMost: 1.1}},
 			harness.Row{Name: "first-byte-mean" + name, What: "the same: mean, in which the losses show; " + p.String(),
 				Against: "TCP", Ours: p.firstByte(racing, 40, mean), Peer: p.firstByte(tcpCubic, 40, mean)},
+			harness.Row{Name: "bulk-tls" + name, What: "one transfer from the server by what alknet takes for bulk, TLS over TCP, beside plain TCP, both with the system's congestion control; " + p.String(), Timeout: 5 * time.Minute,
+				Against: "TCP", Unit: "MB/s", Ours: p.bulk(nodeTCP, bytes), Peer: p.bulk(tcp, bytes), Target: harness.Target{AtLeast: 0.9}},
 			harness.Row{Name: "bulk" + name, What: "one QUIC stream from the server, beside TCP with CUBIC; " + p.String(), Timeout: 5 * time.Minute,
 				Against: "TCP, CUBIC", Unit: "MB/s", Ours: p.bulk(node, bytes), Peer: p.bulk(tcpCubic, bytes), Target: harness.Target{AtLeast: 0.9}},
 			harness.Row{Name: "bulk-bbr" + name, What: "one QUIC stream from the server, beside TCP with BBR; " + p.String(), Timeout: 5 * time.Minute,

@@ -16,7 +16,10 @@ import (
 
 var (
 	// racing dials as alknet does: QUIC, and TLS over TCP a little behind it.
-	racing   = end{"racing", node.serve, nodeDialer(false, dial.Auto)}
+	racing = end{"racing", node.serve, nodeDialer(false, dial.Auto)}
+	// nodeTCP is what alknet takes for bulk where both transports pass.
+	nodeTCP  = end{"node-tcp", node.serve, nodeDialer(false, dial.OnlyTCP)}
+	tcp      = end{"tcp", serveTCP(""), dialTCP}
 	tcpCubic = end{"tcp-cubic", serveTCP("cubic"), dialTCP}
 	tcpBBR   = end{"tcp-bbr", serveTCP("bbr"), dialTCP}
 )
