@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,7 +46,7 @@ func (k *KnownNodes) change(ctx context.Context, edit func([]knownLine) ([]known
 }
 
 func (k *KnownNodes) lock(ctx context.Context) (unlock func(), err error) {
-	f, err := os.OpenFile(k.Path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openLock(k.Path + ".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +70,39 @@ func (k *KnownNodes) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
+// openLock follows no link: root may do this in a folder of somebody else.
+func openLock(path string) (*os.File, error) {
+	f, err := create(path, os.O_RDWR)
+	if errors.Is(err, fs.ErrExist) {
+		return os.OpenFile(path, os.O_RDWR|noFollow, 0)
+	}
+	return f, err
+}
+
+// create makes a file that is not there, not even as a link. It belongs to the
+// owner of the folder, whose node is to use what root writes.
+func create(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := giveToOwner(f, filepath.Dir(path)); err != nil {
+		f.Close()
+		os.Remove(path)
+		return nil, err
+	}
+	return f, nil
+}
+
 // replaceFile is crash-safe: path has the old content or the new. The caller
 // holds the lock, so that one name for the temporary file is enough and none
 // is left behind by a crash for good.
 func replaceFile(path string, content []byte) error {
 	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := create(temp, os.O_WRONLY)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,10 @@ func write(path string, data []byte, publish func(temp string) error) (err error
 		return fmt.Errorf("create temporary file: %w", err)
 	}
 	defer os.Remove(f.Name())
+	if err := giveToOwner(f, dir); err != nil {
+		f.Close()
+		return fmt.Errorf("give temporary file to the owner of the folder: %w", err)
+	}
 	if _, err := f.Write(data); err != nil {
 		f.Close()
 		return fmt.Errorf("write temporary file: %w", err)
