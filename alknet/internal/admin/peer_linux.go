@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerAllowed admits the user with that number and root (unix(7), SO_PEERCRED).
-func peerAllowed(c net.Conn, uid uint32) bool {
+// peerAllowed admits users by number (unix(7), SO_PEERCRED).
+func peerAllowed(c net.Conn, uids ...uint32) bool {
 	return allowUID(c, func(fd int) (uint32, error) {
 		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 		if err != nil {
 			return 0, err
 		}
 		return cred.Uid, nil
-	}, uid)
+	}, uids...)
 }

@@ -116,3 +116,40 @@ func effective(uid uintptr) error {
 	}
 	return nil
 }
+
+// TestLinkToRootsNode: whoever owns the folder must not lead root to a node of
+// root's own.
+func TestLinkToRootsNode(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be led there")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: handler(Backend{Status: func() Status { return Status{PID: 7} }})}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	defer func() { srv.Close(); <-done }()
+
+	theirs := t.TempDir()
+	link := filepath.Join(theirs, "s")
+	if err := errors.Join(os.Symlink(path, link), os.Chmod(theirs, 0o700), os.Chown(theirs, 65534, -1)); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := NewClient(link).Status(t.Context()); err == nil || errors.Is(err, ErrNotRunning) {
+		t.Errorf("by the link: %+v, %v", st, err)
+	}
+	// A node that root runs there itself is reached.
+	if err := os.Chown(dir, 65534, -1); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := NewClient(path).Status(t.Context()); err != nil || st.PID != 7 {
+		t.Errorf("root's own: %+v, %v", st, err)
+	}
+}

@@ -5,10 +5,11 @@ package admin
 import (
 	"io/fs"
 	"net"
+	"slices"
 	"syscall"
 )
 
-func allowUID(c net.Conn, peer func(fd int) (uint32, error), self uint32) bool {
+func allowUID(c net.Conn, peer func(fd int) (uint32, error), uids ...uint32) bool {
 	uc, ok := c.(*net.UnixConn)
 	if !ok {
 		return false
@@ -20,7 +21,7 @@ func allowUID(c net.Conn, peer func(fd int) (uint32, error), self uint32) bool {
 	allowed := false
 	err = raw.Control(func(fd uintptr) {
 		uid, err := peer(int(fd))
-		allowed = err == nil && (uid == self || uid == 0)
+		allowed = err == nil && slices.Contains(uids, uid)
 	})
 	return err == nil && allowed
 }

@@ -36,7 +36,7 @@ func TestAllowUID(t *testing.T) {
 		{"no answer and root's number", 0, errors.New("not a socket"), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := allowUID(c, func(int) (uint32, error) { return test.uid, test.err }, self); got != test.want {
+			if got := allowUID(c, func(int) (uint32, error) { return test.uid, test.err }, self, 0); got != test.want {
 				t.Errorf("got %t", got)
 			}
 		})

@@ -64,10 +64,10 @@ func (e *env) statusCommand() *cobra.Command {
 
 func printStatus(w io.Writer, s admin.Status, now time.Time) {
 	fmt.Fprintf(w, "node id      %s\nversion      %s\nprocess      %d\nup           %s\nlistens      %s\nprotocols    %s\npeers        %d\ntokens       %d\nconnections  %d\n",
-		s.NodeID, s.Version, s.PID, now.Sub(s.Started).Round(time.Second), strings.Join(s.Listen, ", "),
-		strings.Join(s.ALPNs, ", "), s.Peers, s.Tokens, len(s.Connections))
+		printable(s.NodeID), printable(s.Version), s.PID, now.Sub(s.Started).Round(time.Second), printable(strings.Join(s.Listen, ", ")),
+		printable(strings.Join(s.ALPNs, ", ")), s.Peers, s.Tokens, len(s.Connections))
 	for _, warning := range s.Warnings {
-		fmt.Fprintf(w, "warning      %s\n", warning)
+		fmt.Fprintf(w, "warning      %s\n", printable(warning))
 	}
 	if len(s.Connections) == 0 {
 		return
@@ -101,7 +101,7 @@ stays.`,
 			return e.print(r, func(w io.Writer) {
 				fmt.Fprintln(w, "reloaded")
 				if len(r.NeedsRestart) > 0 {
-					fmt.Fprintf(w, "on the next start: %s\n", strings.Join(r.NeedsRestart, ", "))
+					fmt.Fprintf(w, "on the next start: %s\n", printable(strings.Join(r.NeedsRestart, ", ")))
 				}
 			})
 		},

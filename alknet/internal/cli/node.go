@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 
 	"github.com/alkdev/alknet/alknet/internal/addressbook"
@@ -109,7 +108,10 @@ func (e *env) changeNodes(edit func(addressbook.Book) error) error {
 	if err := os.MkdirAll(d.Path(), 0o700); err != nil {
 		return fmt.Errorf("create data directory: %w", err)
 	}
-	lock := flock.New(d.File("nodes.lock"), flock.SetPermissions(0o600))
+	lock, err := datadir.NewLock(d.File("nodes.lock"))
+	if err != nil {
+		return fmt.Errorf("lock saved nodes: %w", err)
+	}
 	if err := lock.Lock(); err != nil {
 		return fmt.Errorf("lock saved nodes: %w", err)
 	}

@@ -14,8 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/gofrs/flock"
 )
 
 // Format is the layout that this program writes.
@@ -140,16 +138,14 @@ func (d Dir) Create() error {
 		return err
 	}
 	// First of all the file by which an interrupted Create knows its folder.
-	lock, err := os.OpenFile(d.File("lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	if err := makeLock(d.File("lock")); err != nil {
 		return fmt.Errorf("create data directory: %w", err)
 	}
-	lock.Close()
 	if err := os.Chmod(d.path, 0o700); err != nil {
 		return fmt.Errorf("close data directory to others: %w", err)
 	}
 	for _, sub := range []string{"certs", "fs", "git", "files", "mail", "dns", "log"} {
-		if err := os.MkdirAll(d.File(sub), 0o700); err != nil {
+		if err := d.makeFolder(sub); err != nil {
 			return fmt.Errorf("create data directory: %w", err)
 		}
 	}
@@ -161,6 +157,16 @@ func (d Dir) Create() error {
 var marks = []string{
 	"vault.age", "vault.key", "lock", "version", "config.toml", "peers.toml",
 	"known_nodes", "known_nodes.lock", "nodes.toml", "nodes.lock",
+}
+
+// CheckFree is ErrForeign for a folder that holds files, none of which is a
+// node's. One that does not exist is free.
+func (d Dir) CheckFree() error {
+	err := d.checkOwn()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (d Dir) checkOwn() error {
@@ -191,7 +197,10 @@ func (d Dir) Finish() error {
 // Lock takes the right to write, or fails with ErrLocked at once. The system
 // drops it when the process ends.
 func (d Dir) Lock() (unlock func() error, err error) {
-	l := flock.New(d.File("lock"), flock.SetPermissions(0o600))
+	l, err := NewLock(d.File("lock"))
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
 	ok, err := l.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)

@@ -3,11 +3,15 @@
 package datadir
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
 )
+
+// noFollow: a lock that is a pipe does not hold up either.
+const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // checkShared refuses a folder in which another user could put a folder of his
 // in the place of ours: who may write to it besides us and root must be held
@@ -38,4 +42,23 @@ func giveToOwner(f *os.File, dir string) error {
 		return nil
 	}
 	return f.Chown(int(st.Uid), int(st.Gid))
+}
+
+// sameOwner refuses a folder of somebody else than the data directory's owner,
+// who could lead root to another node. One that is gone is nobody's.
+func (d Dir) sameOwner(folder string) error {
+	fi, err := os.Lstat(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	own, ownErr := os.Stat(d.path)
+	if err := errors.Join(err, ownErr); err != nil {
+		return err
+	}
+	theirs, ok := fi.Sys().(*syscall.Stat_t)
+	ours, ownOK := own.Sys().(*syscall.Stat_t)
+	if !ok || !ownOK || theirs.Uid != ours.Uid {
+		return fmt.Errorf("%s names a socket in %s, which has another owner than %s: remove the file, and start the node again", d.File("socket"), folder, d.path)
+	}
+	return nil
 }

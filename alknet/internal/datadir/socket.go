@@ -74,6 +74,9 @@ func (d Dir) leftSocket() (string, error) {
 	if !filepath.IsAbs(path) || filepath.Clean(path) != path || filepath.Base(path) != socketName || strings.ContainsAny(path, "\x00\n") {
 		return "", fmt.Errorf("%s holds no path of a socket: remove it, and start the node again", file)
 	}
+	if err := d.sameOwner(filepath.Dir(path)); err != nil {
+		return "", err
+	}
 	return path, checkShared(filepath.Dir(filepath.Dir(path)))
 }
 

@@ -46,6 +46,11 @@ func (l launchd) Install(o Options) (p Plan, err error) {
 	if o.System && o.Data == "" {
 		o.Data = launchdData
 	}
+	if o.System {
+		if err := l.host.checkFree(o.Data); err != nil {
+			return p, err
+		}
+	}
 	file := File{l.file(o.System), l.render(o)}
 	same := l.host.unchanged([]File{file})
 	p.Files = append(p.Files, file)

@@ -42,6 +42,9 @@ func (c control) Install(o Options) (p Plan, err error) {
 	if o.Data == "" {
 		o.Data = c.data()
 	}
+	if err := c.host.checkFree(o.Data); err != nil {
+		return p, err
+	}
 	args := []string{"serve"}
 	for _, a := range o.Listen {
 		args = append(args, "--listen", a)

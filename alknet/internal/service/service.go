@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/alkdev/alknet/alknet/internal/datadir"
 )
 
 // Name is what the service is called, its account too.
@@ -142,4 +144,17 @@ func (h Host) path(p string) string {
 func (h Host) exists(p string) bool {
 	_, err := os.Lstat(h.path(p))
 	return err == nil
+}
+
+// checkFree refuses a folder that would be taken away from whatever it belongs
+// to. One that cannot be looked into is for whoever runs the plan to judge.
+func (h Host) checkFree(data string) error {
+	d, err := datadir.At(h.path(data))
+	if err != nil {
+		return err
+	}
+	if err := d.CheckFree(); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
 }

@@ -71,11 +71,19 @@ func (s systemd) systemFiles(p *Plan, o Options) error {
 	if err := checkSystemData(o.Data); err != nil {
 		return err
 	}
+	if err := s.host.checkFree(o.Data); err != nil {
+		return err
+	}
 	if s.packaged() {
+		// A unit of before the package would hide the package's.
+		if old := s.host.ours(systemFolder+"/"+serviceUnit, sysusers); len(old) > 0 {
+			p.Before = append(p.Before, mayFail(s.control(true, "disable", serviceUnit)))
+			p.Remove = append(p.Remove, old...)
+		}
 		if o.custom() {
 			p.Files = append(p.Files, File{systemDropIn, renderDropIn(o)})
 		} else {
-			p.Remove = s.host.ours(systemDropIn)
+			p.Remove = append(p.Remove, s.host.ours(systemDropIn)...)
 		}
 	} else {
 		if err := s.checkProgram(o); err != nil {
@@ -145,11 +153,12 @@ func (s systemd) Uninstall(ctx context.Context, system bool) (p Plan, err error)
 	if len(p.Remove) == 0 && !(packaged && (now.Enabled || now.Running)) {
 		return p, nil
 	}
-	if now.Installed {
-		p.Before = append(p.Before, s.control(system, "disable", "--now", serviceUnit))
-	}
+	// The socket first: it would start the service again.
 	if s.host.exists(socket) || packaged {
 		p.Before = append(p.Before, mayFail(s.control(system, "disable", "--now", socketUnit)))
+	}
+	if now.Installed {
+		p.Before = append(p.Before, s.control(system, "disable", "--now", serviceUnit))
 	}
 	p.Commands = append(p.Commands, s.control(system, "daemon-reload"),
 		mayFail(s.control(system, "reset-failed", serviceUnit)))

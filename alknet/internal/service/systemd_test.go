@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alkdev/alknet/alknet/internal/datadir"
 )
 
 // machine is a host made of a folder; it writes down what it was to run.
@@ -159,6 +161,12 @@ func TestSystemdSocket(t *testing.T) {
 	}
 	has(t, m.content(ownUnit), "ExecStart=/usr/local/bin/alknet serve --data /var/lib/alknet")
 
+	m.show = "LoadState=loaded\n"
+	p, err := systemd{m.Host}.Uninstall(t.Context(), true)
+	if err != nil || len(p.Before) != 2 || !slices.Contains(p.Before[0].Argv, socketUnit) || !slices.Contains(p.Before[1].Argv, serviceUnit) {
+		t.Errorf("uninstall begins with %v, %v", p.Before, err)
+	}
+
 	if ran := m.install(system(Options{})); ran[0] != "systemctl disable --now alknet.socket" || m.exists(socket) {
 		t.Errorf("without a socket again: ran %q", ran)
 	}
@@ -184,6 +192,9 @@ func TestSystemdData(t *testing.T) {
 		{"/var/tmp", nil, "does not see /var/tmp"},
 		{"/", nil, "cannot be"},
 		{"/var/lib", nil, "cannot be"},
+		{"/var", nil, "cannot be"},
+		{"/opt", nil, "cannot be"},
+		{"/etc", nil, "cannot be"},
 		{"relative", nil, "cannot be"},
 		{"/srv/../home/x", nil, "cannot be"},
 		{"/srv/a\nb", nil, "cannot be"},
@@ -290,8 +301,52 @@ func TestSystemdPackage(t *testing.T) {
 	if err != nil || len(p.Remove) != 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "apt remove alknet") {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if ran := m.run(p); ran[0] != "systemctl disable --now alknet.service" {
+	if ran := m.run(p); ran[0] != "systemctl disable --now alknet.socket" || ran[1] != "systemctl disable --now alknet.service" {
 		t.Errorf("ran %q", ran)
+	}
+}
+
+// TestSystemdThenPackage: the unit of before the package hides the package's no
+// longer.
+func TestSystemdThenPackage(t *testing.T) {
+	m := newMachine(t, 0)
+	m.install(system(Options{}))
+	m.write("/usr/lib/systemd/system/"+serviceUnit, unitText("systemd/alknet.service"))
+	ran := m.install(Options{System: true, Program: "/usr/bin/alknet"})
+	if m.exists(ownUnit) || m.exists(sysusers) {
+		t.Error("the old unit is left")
+	}
+	if want := []string{"systemctl disable alknet.service", "systemctl daemon-reload", "systemctl enable alknet.service"}; !slices.Equal(ran, want) {
+		t.Errorf("ran %q", ran)
+	}
+	m.write(ownUnit, "[Unit]\nDescription=mine\n")
+	m.install(Options{System: true, Program: "/usr/bin/alknet"})
+	if m.content(ownUnit) != "[Unit]\nDescription=mine\n" {
+		t.Error("somebody else's unit was removed")
+	}
+}
+
+// TestForeignData: a folder with other files is not given to the account.
+func TestForeignData(t *testing.T) {
+	m := newMachine(t, 0)
+	m.write("/srv/www/index.html", "")
+	m.write("/var/lib/postgresql/data", "")
+	m.write("/srv/node/version", "1")
+	if err := os.Mkdir(m.path("/srv/empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{"/srv/www", "/var/lib/postgresql"} {
+		if _, err := (systemd{m.Host}).Install(system(Options{Data: data})); !errors.Is(err, datadir.ErrForeign) {
+			t.Errorf("%s: %v", data, err)
+		}
+		if _, err := (launchd{m.Host}).Install(system(Options{Data: data})); !errors.Is(err, datadir.ErrForeign) {
+			t.Errorf("%s, launchd: %v", data, err)
+		}
+	}
+	for _, data := range []string{"/srv/node", "/srv/empty", "/srv/new"} {
+		if _, err := (systemd{m.Host}).Install(system(Options{Data: data})); err != nil {
+			t.Errorf("%s: %v", data, err)
+		}
 	}
 }
 

@@ -130,9 +130,12 @@ func stateDirectory(data string) (string, bool) {
 	return rel, ok && rel != ""
 }
 
+// shared are folders of the system, which may be empty.
+var shared = []string{"/", "/boot", "/etc", "/media", "/mnt", "/opt", "/srv", "/usr", "/usr/local", "/var", "/var/lib", "/var/local", "/var/opt"}
+
 // checkSystemData refuses folders that the sandbox hides or forgets.
 func checkSystemData(data string) error {
-	if !path.IsAbs(data) || path.Clean(data) != data || data == "/" || data == "/var/lib" || strings.ContainsAny(data, "\n\r") {
+	if !path.IsAbs(data) || path.Clean(data) != data || slices.Contains(shared, data) || strings.ContainsAny(data, "\n\r") {
 		return fmt.Errorf("%q cannot be a data directory: name a folder such as %s", data, systemData)
 	}
 	for _, hidden := range []string{"/home", "/root", "/run", "/tmp", "/var/tmp", "/proc", "/sys", "/dev"} {
