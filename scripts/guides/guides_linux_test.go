@@ -98,7 +98,7 @@ func TestGuides(t *testing.T) {
 			for _, c := range g.Inline {
 				checkInline(t, g, c, tools.alknet)
 			}
-			if len(g.Machines) == 0 {
+			if len(g.Machines) == 0 || g.Name == "service.md" { // scripts/packaging has a machine with systemd for it
 				return
 			}
 			state := t.TempDir()

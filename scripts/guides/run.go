@@ -16,9 +16,8 @@ import (
 
 // Host is one machine of a guide while it is played.
 type Host struct {
-	Home    string   // as its programs see it
-	Files   string   // the same folder, as this process sees it
-	Env     []string // of its programs
+	Home    string // as its programs see it
+	Files   string // the same folder, as this process sees it
 	Command func(name string, arg ...string) Program
 }
 
@@ -40,7 +39,7 @@ const (
 type Runner struct {
 	Guide *Guide
 	Hosts map[string]*Host
-	State string // a folder for what the shells remember
+	State string // a folder for what the shells remember, as they see it
 
 	samples *samples
 	paper   string // the recovery words that were shown last
@@ -167,27 +166,20 @@ func (r *Runner) once(c Command) error {
 // shell runs a line with the folder and the variables that the lines before it
 // left behind.
 const shell = `[ ! -e "$1" ] || . "$1"
-trap '{ printf "cd %q\n" "$PWD"; export -p; } >"$1"' EXIT
-eval "$2"`
+trap '{ printf "cd %q\n" "$PWD"; export -p; } >"$2"' EXIT
+eval "$3"`
 
 func (r *Runner) start(c Command) (*terminal, error) {
 	h := r.Hosts[c.Machine]
 	if h == nil {
 		return nil, errors.New("nobody can type at this machine")
 	}
-	state := filepath.Join(r.State, c.Machine)
+	before := filepath.Join(r.State, c.Machine)
+	after := before
 	if c.Keeps {
-		copied, err := os.ReadFile(state)
-		if state += ".kept"; err == nil {
-			err = os.WriteFile(state, copied, 0o600)
-		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
+		after = os.DevNull
 	}
-	p := h.Command("/bin/bash", "--norc", "-c", shell, "bash", state, r.samples.command(c.Text))
-	p.Env, p.Dir = h.Env, h.Home
-	return open(p)
+	return open(h.Command("/bin/bash", "--norc", "-c", shell, "bash", before, after, r.samples.command(c.Text)))
 }
 
 // answer types what the reader types, each after its question.

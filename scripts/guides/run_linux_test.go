@@ -18,8 +18,9 @@ func local(t *testing.T, g *Guide) map[string]*Host {
 	hosts := map[string]*Host{}
 	for _, m := range g.Machines {
 		home := t.TempDir()
-		hosts[m.Name] = &Host{Home: home, Files: home, Env: []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, Command: func(name string, arg ...string) Program {
+		hosts[m.Name] = &Host{Home: home, Files: home, Command: func(name string, arg ...string) Program {
 			cmd := exec.Command(name, arg...)
+			cmd.Env, cmd.Dir = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, home
 			return Program{cmd, cmd.Start, cmd.Wait}
 		}}
 	}

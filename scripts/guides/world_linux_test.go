@@ -150,6 +150,7 @@ func (w *world) machine(m Machine) *Host {
 	home := filepath.Join(w.dir, m.Name)
 	w.must(os.Mkdir(home, 0o700))
 	path := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	env := []string{"HOME=" + w.home, "TERM=xterm", "LANG=C.UTF-8", "SHELL=/bin/bash"}
 	if m.has("go") {
 		path = filepath.Join(w.tools.goroot, "bin") + ":" + path
 		for from, to := range map[string]string{w.tools.modules: "go/pkg/mod", w.tools.builds: ".cache/go-build"} {
@@ -157,6 +158,9 @@ func (w *world) machine(m Machine) *Host {
 			w.must(os.MkdirAll(to, 0o755))
 			w.run(h, "mount", "--bind", from, to)
 		}
+		env = append(env, "GOFLAGS=-buildvcs=false", "GIT_CONFIG_SYSTEM="+w.published(h))
+	}
+	if m.has("source") {
 		w.must(checkout(w.tools.root, filepath.Join(home, "alknet")))
 	}
 	if m.has("alknet") {
@@ -173,9 +177,9 @@ func (w *world) machine(m Machine) *Host {
 	return &Host{
 		Home:  w.home,
 		Files: home,
-		Env:   []string{"HOME=" + w.home, "PATH=" + path, "TERM=xterm", "LANG=C.UTF-8", "SHELL=/bin/bash", "GOFLAGS=-buildvcs=false"},
 		Command: func(name string, arg ...string) Program {
 			cmd := h.Command(w.t.Context(), name, arg...)
+			cmd.Env, cmd.Dir = append(env, "PATH="+path), w.home
 			return Program{cmd.Cmd, cmd.Start, cmd.Wait}
 		},
 	}
@@ -198,6 +202,19 @@ func (w *world) place(h *netlab.Host, name string, content []byte, over string) 
 	file := filepath.Join(w.dir, h.Name()+"."+name)
 	w.must(os.WriteFile(file, content, 0o644))
 	w.run(h, "mount", "--bind", file, over)
+}
+
+// published is a configuration of git in which the working tree is the
+// repository that the guides clone.
+func (w *world) published(h *netlab.Host) string {
+	w.t.Helper()
+	repo, config := filepath.Join(w.dir, h.Name()+".repo"), filepath.Join(w.dir, h.Name()+".gitconfig")
+	w.must(checkout(w.tools.root, repo))
+	w.run(h, "git", "init", "-q", repo)
+	w.run(h, "git", "-C", repo, "add", "--force", ".")
+	w.run(h, "git", "-C", repo, "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-qm", "as it is")
+	w.run(h, "git", "config", "--file", config, "url.file://"+repo+".insteadOf", "https://github.com/alkdev/alknet")
+	return config
 }
 
 // checkout copies the working tree, as git clone would bring it.

@@ -18,7 +18,7 @@ import (
 
 const (
 	suite    = "bookworm"
-	contents = "systemd,systemd-sysv,dbus,curl,openssh-client,ca-certificates,iproute2"
+	contents = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,polkitd,sudo,curl,openssh-client,ca-certificates,iproute2"
 )
 
 // debian unpacks a minimal system into a folder of the test. The system is made
@@ -177,10 +177,15 @@ type result struct {
 	code           int
 }
 
+// command is one that root runs in the container.
+func (m *machine) command(arg ...string) *exec.Cmd {
+	return exec.Command("nsenter", append([]string{"-t", m.init, "-a", "--", "/usr/bin/env", "-i", "HOME=/root", "LC_ALL=C", "TERM=dumb",
+		"DEBIAN_FRONTEND=noninteractive", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, arg...)...)
+}
+
 // run has root's shell in the container run a line.
 func (m *machine) run(line string) result {
-	cmd := exec.Command("nsenter", "-t", m.init, "-a", "--", "/usr/bin/env", "-i", "HOME=/root", "LC_ALL=C", "TERM=dumb",
-		"DEBIAN_FRONTEND=noninteractive", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "/bin/sh", "-c", "cd /root; "+line)
+	cmd := m.command("/bin/sh", "-c", "cd /root; "+line)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.Run()
