@@ -78,6 +78,9 @@ func (e *env) serve(ctx context.Context, o serveOptions, signals chan os.Signal,
 			m.Failed(oneLine(err))
 		}
 	}()
+	if err := d.CheckServe(); err != nil {
+		return err
+	}
 	if len(m.Sockets) > 0 && len(o.listen) > 0 {
 		return usagef("the service manager has passed sockets, and --listen names addresses: leave one out (--listen, or the socket unit)")
 	}

@@ -129,3 +129,30 @@ func TestSocketOfAnotherOwner(t *testing.T) {
 		t.Errorf("of two owners: %q", got)
 	}
 }
+
+// TestCheckServe: who owns the directory decides who runs commands.
+func TestCheckServe(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root is refused")
+	}
+	dir := t.TempDir()
+	d, err := datadir.At(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.CheckServe(); err != nil {
+		t.Errorf("root's own: %v", err)
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.CheckServe(); err == nil {
+		t.Error("another account's was taken")
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.CheckServe(); err != nil {
+		t.Errorf("none yet: %v", err)
+	}
+}

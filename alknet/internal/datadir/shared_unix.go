@@ -62,3 +62,22 @@ func (d Dir) sameOwner(folder string) error {
 	}
 	return nil
 }
+
+// CheckServe refuses root a directory of another account, which says there who
+// may run commands as the node's user. One that does not exist passes.
+func (d Dir) CheckServe() error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	fi, err := os.Stat(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read data directory: %w", err)
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
+		return fmt.Errorf("%s belongs to the account with number %d, and a node of root's there would give that account root's rights: start it as that account (sudo -u '#%[2]d'), or choose another directory with --data", d.path, st.Uid)
+	}
+	return nil
+}
