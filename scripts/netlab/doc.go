@@ -16,7 +16,8 @@
 //
 // It needs no tc and no netem in the kernel, no bridge, no name in /run/netns:
 // each [Host] is a namespace with a TUN device, and the process of the test
-// forwards the packets. When that process ends, however it ends, nothing is left.
+// forwards the packets. When that process ends, however it ends, no network is left,
+// and no program that [Host.Command] started.
 //
 // # The way of a packet
 //
