@@ -22,6 +22,10 @@ import (
 // misbehave: the programs are the real ones, ssh included, and the hosts are
 // those of a lab. docs/network.md has the table that it prints.
 func TestDialler(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two minutes of waiting for networks: not in a short run")
+	}
+	t.Parallel()
 	var table observations
 	// They wait for networks, not for processors, and so all run at once,
 	// whatever -parallel says.
