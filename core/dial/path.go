@@ -9,8 +9,8 @@ const (
 	pathMemory = time.Hour
 	maxPaths   = 1024
 	// silences in a row make a transport count as blocked. One proves little:
-	// a third of the packets lost, and every other first flight has no answer
-	// in the 250 ms that it has.
+	// with 30 % of the packets lost, half of the handshakes take about as long
+	// as QUIC's head start, or longer (docs/network.md).
 	silences = 3
 )
 
