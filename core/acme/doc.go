@@ -30,10 +30,12 @@
 // Each domain has a certificate of its own, so that one name whose records are
 // broken does not hold up the others. It is renewed when the authority suggests
 // it (ACME renewal information, RFC 9773), else when a third of its lifetime is
-// left, or half if that lifetime is below ten days. A failed attempt is repeated
-// after one minute, then three times as long each time up to twelve hours, or
-// when the authority says. The schedule of failures is on disk: a node that
-// restarts in a loop does not spend the authority's rate limits.
+// left, or half if that lifetime is below ten days. An order that the authority
+// refuses while it names the certificate to be replaced is made again without
+// that name. A failed attempt is repeated after one minute, then three times as
+// long each time up to twelve hours, or when the authority says. The schedule of
+// failures is on disk: a node that restarts in a loop does not spend the
+// authority's rate limits.
 //
 // # Storage
 //

@@ -46,10 +46,10 @@ func (m *Manager) order(ctx context.Context, name string, replaces *x509.Certifi
 	ctx, cancel := context.WithTimeout(ctx, orderLimit)
 	defer cancel()
 	client, g := m.authority()
-	is, err := m.orderWith(ctx, client, name, replaces)
+	is, err := m.orderWith(ctx, client, g, name, replaces)
 	if p, ok := problemOf(err); ok && p.Type == acme.ProblemTypeAccountDoesNotExist {
 		m.account.forget()
-		is, err = m.orderWith(ctx, client, name, nil)
+		is, err = m.orderWith(ctx, client, g, name, nil)
 	}
 	var unsaved *StorageError
 	switch {
@@ -61,7 +61,7 @@ func (m *Manager) order(ctx context.Context, name string, replaces *x509.Certifi
 	return issued{}, orderError(name, err, time.Duration(g.retryAfter.Load()))
 }
 
-func (m *Manager) orderWith(ctx context.Context, client *acmez.Client, name string, replaces *x509.Certificate) (issued, error) {
+func (m *Manager) orderWith(ctx context.Context, client *acmez.Client, g *guard, name string, replaces *x509.Certificate) (issued, error) {
 	account, err := m.account.ready(ctx, client, m.config.contact())
 	if err != nil {
 		return issued{}, err
@@ -79,7 +79,15 @@ func (m *Manager) orderWith(ctx context.Context, client *acmez.Client, name stri
 		return issued{}, fmt.Errorf("make order: %w", err)
 	}
 	params.Profile, params.Replaces = m.config.Profile, replaces
+	g.created.Store(false)
 	chains, err := client.ObtainCertificate(ctx, params)
+	if replaces != nil && g.refused(err) {
+		// RFC 9773, section 5: "replaces" is optional, and has reasons of its own to be refused.
+		m.config.Logger.Warn("authority refused to replace the certificate: ordering without \"replaces\"",
+			"domain", name, "error", printable(err.Error()))
+		params.Replaces = nil
+		chains, err = client.ObtainCertificate(ctx, params)
+	}
 	if err != nil {
 		return issued{}, err
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/mholt/acmez/v3/acme"
 )
 
 // maxAnswer bounds one answer of the authority; a chain is the longest.
@@ -40,10 +42,11 @@ func newClient(c Config) (http.Client, *http.Transport) {
 }
 
 // guard bounds answers, insists on https (RFC 8555, section 6.1) and remembers
-// how long the authority asked to wait.
+// how long the authority asked to wait and whether it created something.
 type guard struct {
 	next       http.RoundTripper
 	retryAfter atomic.Int64 // time.Duration
+	created    atomic.Bool  // an account or an order (RFC 8555, sections 7.3 and 7.4)
 }
 
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -57,8 +60,21 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
 		g.retryAfter.Store(int64(parseRetryAfter(resp.Header.Get("Retry-After"), time.Now())))
 	}
+	if resp.StatusCode == http.StatusCreated {
+		g.created.Store(true)
+	}
 	resp.Body = &bounded{resp.Body, maxAnswer}
 	return resp, nil
+}
+
+// refused reports whether err is the authority's refusal of a new order for a
+// reason that may lie in the order itself.
+func (g *guard) refused(err error) bool {
+	p, ok := problemOf(err)
+	if !ok || g.created.Load() || p.Status == http.StatusServiceUnavailable {
+		return false
+	}
+	return p.Type != acme.ProblemTypeRateLimited && p.Type != acme.ProblemTypeAccountDoesNotExist
 }
 
 type bounded struct {
