@@ -1,0 +1,381 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/alkdev/alknet/call/internal/schema"
+	"github.com/alkdev/alknet/call/internal/wire"
+	"github.com/alkdev/alknet/core"
+)
+
+// An inbound is a call of the other end that has not been answered.
+type inbound struct {
+	c      *Client
+	id     string
+	stream *stream
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	credit *credit // protected by Client.mu until the window is known
+
+	subscription bool // protected by Client.mu
+}
+
+var errAborted = errors.New("aborted by the caller")
+
+// receive takes one frame. It waits for nothing.
+func (c *Client) receive(s *stream, body []byte) error {
+	t, rawID, ok := wire.Peek(body)
+	id := string(rawID)
+	var payload []byte
+	if !ok || t == wire.Aborted || t == wire.Credit {
+		e, err := wire.Decode(body)
+		if err != nil {
+			return &malformedError{err}
+		}
+		t, id, payload = e.Type, e.ID, e.Payload
+	}
+	switch t {
+	case wire.Requested:
+		return c.requested(s, id, body)
+	case wire.Responded, wire.Completed, wire.Error:
+		return c.answered(s, t, id, body)
+	case wire.Aborted:
+		return c.aborted(s, id, body)
+	case wire.Credit:
+		c.credited(id, wire.DecodeCredit(payload))
+	}
+	return nil
+}
+
+func (c *Client) requested(s *stream, id string, body []byte) error {
+	in := &inbound{c: c, id: id, stream: s}
+	c.mu.Lock()
+	_, twice := c.inbound[id]
+	full := len(c.inbound) >= c.limits.InFlight
+	if c.closing || twice || full {
+		c.mu.Unlock()
+		switch {
+		case twice:
+			return s.refuse(id, Errorf(CodeInvalidInput, "the id %.40q belongs to a call that has not ended", id))
+		case full:
+			return s.refuse(id, overloaded("too many calls in flight on this connection: at most %d", c.limits.InFlight))
+		}
+		return nil
+	}
+	in.ctx, in.cancel = context.WithCancelCause(c.ctx)
+	c.inbound[id] = in
+	c.mu.Unlock()
+	s.begin()
+	if !c.launch(func() { in.serve(body) }) {
+		in.cancel(nil)
+		in.leave()
+		s.answered()
+	}
+	return nil
+}
+
+func overloaded(format string, args ...any) *Error {
+	e := Errorf(CodeInternal, format, args...)
+	e.Retryable = true
+	return e
+}
+
+// refuse answers from the read loop.
+func (s *stream) refuse(id string, e *Error) error {
+	err := s.out.push(errorFrame(id, e))
+	if errors.Is(err, errFlooded) {
+		return err
+	}
+	return nil
+}
+
+func errorFrame(id string, e *Error) func([]byte) []byte {
+	return func(b []byte) []byte {
+		return wire.AppendError(b, id, e.Code, e.Message, e.Retryable, e.Details)
+	}
+}
+
+func (c *Client) aborted(s *stream, id string, body []byte) error {
+	c.mu.Lock()
+	in := c.inbound[id]
+	c.mu.Unlock()
+	if in != nil {
+		in.cancel(errAborted)
+		return nil
+	}
+	return c.answered(s, wire.Aborted, id, body)
+}
+
+// abortFrom cancels the calls whose answers a lost stream would have carried.
+func (c *Client) abortFrom(s *stream) {
+	c.mu.Lock()
+	var lost []*inbound
+	for _, in := range c.inbound {
+		if in.stream == s {
+			lost = append(lost, in)
+		}
+	}
+	c.mu.Unlock()
+	for _, in := range lost {
+		in.cancel(errAborted)
+	}
+}
+
+func (c *Client) credited(id string, bytes int) {
+	c.mu.Lock()
+	in := c.inbound[id]
+	var cr *credit
+	if in != nil {
+		cr = in.credit
+	}
+	c.mu.Unlock()
+	if cr != nil {
+		cr.give(bytes)
+	}
+}
+
+// stopSubscriptions ends the subscriptions of the other end.
+func (c *Client) stopSubscriptions() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, in := range c.inbound {
+		if in.subscription {
+			in.cancel(errDraining)
+		}
+	}
+}
+
+// quiet waits until no call of the other end is unanswered.
+func (c *Client) quiet(ctx context.Context) bool {
+	c.mu.Lock()
+	if len(c.inbound) == 0 {
+		c.mu.Unlock()
+		return true
+	}
+	if c.quieting == nil {
+		c.quieting = make(chan struct{})
+	}
+	wait := c.quieting
+	c.mu.Unlock()
+	select {
+	case <-wait:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// serve answers the call.
+func (in *inbound) serve(body []byte) {
+	// What follows holds if the handler ends the goroutine (runtime.Goexit).
+	answer := errorFrame(in.id, Errorf(CodeInternal, "the handler failed"))
+	var malformed error
+	defer func() {
+		in.leave()
+		switch {
+		case malformed != nil:
+			in.c.log("malformed", malformed)
+			in.stream.lose(malformed, core.CodeProtocol)
+		case answer != nil && !errors.Is(context.Cause(in.ctx), errAborted):
+			in.stream.out.put(in.c.ctx, answer)
+		}
+		in.stream.answered()
+		in.cancel(nil)
+	}()
+	answer, malformed = in.run(body)
+}
+
+// leave frees the id, before the last answer tells the other end so.
+func (in *inbound) leave() {
+	c := in.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.inbound, in.id)
+	if len(c.inbound) == 0 && c.quieting != nil {
+		close(c.quieting)
+		c.quieting = nil
+	}
+}
+
+// run returns the last frame; an error if the request is malformed.
+func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
+	srv := in.c.server
+	var e *entry
+	req, err := wire.DecodeRequest(body, func(operation string) *schema.Schema {
+		if e = srv.lookup(operation); e == nil {
+			return nil
+		}
+		return e.input
+	})
+	if err != nil {
+		return nil, err
+	}
+	id, err := in.c.identify(in.ctx, req)
+	if err != nil {
+		return errorFrame(in.id, overloaded("%v", err)), nil
+	}
+	if srv.stopping() {
+		return errorFrame(in.id, overloaded("%v", errDraining)), nil
+	}
+	if !srv.acquire(id, in.c.limits.InFlightIdentity) {
+		return errorFrame(in.id, overloaded("too many calls in flight for this caller: at most %d", in.c.limits.InFlightIdentity)), nil
+	}
+	defer srv.release(id)
+	r, refused := srv.admit(incoming{
+		id: in.id, operation: req.Operation, entry: e, input: req.Input, invalid: req.Invalid,
+		identity: id, forwarded: forwardedFor(req.Forwarded), client: in.c,
+	})
+	if refused != nil {
+		return errorFrame(in.id, refused), nil
+	}
+	if e.op.Type == TypeSubscription {
+		return in.stream.c.subscribed(in, r, e, req), nil
+	}
+	ctx, cancel := context.WithTimeout(in.ctx, in.c.limits.Timeout)
+	defer cancel()
+	output, failed := srv.once(ctx, r, e, orNull(req.Input))
+	if failed != nil {
+		return errorFrame(in.id, failed), nil
+	}
+	return func(b []byte) []byte { return wire.AppendResponse(b, in.id, output) }, nil
+}
+
+// subscribed sends what a subscription yields.
+func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request) func([]byte) []byte {
+	var window *credit
+	if req.Window > 0 {
+		window = newCredit(req.Window)
+	}
+	c.mu.Lock()
+	in.subscription, in.credit = true, window
+	c.mu.Unlock()
+	if c.server.stopping() { // and stopSubscriptions came before
+		in.cancel(errDraining)
+	}
+	for output, failed := range c.server.stream(in.ctx, r, e, orNull(req.Input)) {
+		if failed != nil {
+			if errors.Is(context.Cause(in.ctx), errDraining) {
+				failed = overloaded("%v", errDraining)
+			}
+			return errorFrame(in.id, failed)
+		}
+		size := 0
+		err := window.wait(in.ctx)
+		if err == nil {
+			err = in.stream.out.put(in.ctx, func(b []byte) []byte {
+				framed := wire.AppendResponse(b, in.id, output)
+				size = len(framed) - len(b) - 4
+				return framed
+			})
+		}
+		if err != nil {
+			if errors.Is(context.Cause(in.ctx), errDraining) {
+				return errorFrame(in.id, overloaded("%v", errDraining))
+			}
+			in.cancel(errAborted)
+			return nil
+		}
+		window.take(size)
+	}
+	switch {
+	case errors.Is(context.Cause(in.ctx), errDraining):
+		return errorFrame(in.id, overloaded("%v", errDraining))
+	case in.ctx.Err() != nil:
+		return nil
+	}
+	return func(b []byte) []byte { return wire.AppendEvent(b, wire.Completed, in.id) }
+}
+
+// identify resolves who a request is from. A token that does not resolve makes
+// it nobody's: its expiry must not give it the rights of the connection.
+func (c *Client) identify(ctx context.Context, req wire.Request) (core.Identity, error) {
+	ids := c.server.Identities
+	if !req.HasToken {
+		id := c.who.Who()
+		if ids == nil || id.IsZero() {
+			return id, nil
+		}
+		now, err := ids.Refresh(ctx, id)
+		if err != nil {
+			return core.Identity{}, nil
+		}
+		return now, nil
+	}
+	if ids == nil {
+		return core.Identity{}, nil
+	}
+	addr := addrOf(c.who.RemoteAddr)
+	if f := c.server.Failures; f != nil && addr.IsValid() {
+		if wait := f.Wait(addr); wait > 0 {
+			return core.Identity{}, fmt.Errorf("too many failed tokens: wait %v", wait)
+		}
+	}
+	id, err := ids.ByToken(ctx, req.Token)
+	if err != nil {
+		if f := c.server.Failures; f != nil && addr.IsValid() {
+			f.Fail(addr)
+		}
+		c.who.LogAttempt(c.server.logger(), "call token", "", err)
+		return core.Identity{}, nil
+	}
+	return id, nil
+}
+
+func forwardedFor(raw []byte) *ForwardedFor {
+	if raw == nil {
+		return nil
+	}
+	var f ForwardedFor
+	if err := json.Unmarshal(raw, &f); err != nil || f.ID == "" {
+		return nil
+	}
+	return &f
+}
+
+// A credit is how much of a subscription may still be sent. Nil never waits.
+type credit struct {
+	mu   sync.Mutex
+	left int
+	more chan struct{} // capacity 1
+}
+
+func newCredit(window int) *credit { return &credit{left: window, more: make(chan struct{}, 1)} }
+
+func (c *credit) give(n int) {
+	c.mu.Lock()
+	c.left = min(c.left+n, wire.MaxFrame)
+	c.mu.Unlock()
+	signal(c.more)
+}
+
+func (c *credit) take(n int) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.left -= n
+	c.mu.Unlock()
+}
+
+func (c *credit) wait(ctx context.Context) error {
+	if c == nil {
+		return nil
+	}
+	for {
+		c.mu.Lock()
+		left := c.left
+		c.mu.Unlock()
+		if left > 0 {
+			return nil
+		}
+		select {
+		case <-c.more:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/alkdev/alknet/call/internal/jsontok"
+)
+
+// A Type is an event.
+type Type uint8
+
+// The events. Unknown ones are to be ignored.
+const (
+	Unknown Type = iota
+	Requested
+	Responded
+	Completed
+	Aborted
+	Error
+	Credit
+)
+
+var names = [...]string{
+	Requested: "call.requested", Responded: "call.responded", Completed: "call.completed",
+	Aborted: "call.aborted", Error: "call.error", Credit: "call.credit",
+}
+
+// MaxID is the longest id, in bytes of its text.
+const MaxID = 256
+
+// An Envelope is a frame whose syntax has been checked.
+type Envelope struct {
+	Type    Type
+	ID      string
+	Payload []byte
+}
+
+func typeOf(name []byte) Type {
+	for t := Requested; t <= Credit; t++ {
+		if string(name) == names[t] {
+			return t
+		}
+	}
+	return Unknown
+}
+
+// Peek reads event and id of an envelope in the form that this package writes,
+// without looking at the rest of it. It reports false for every other form.
+func Peek(body []byte) (t Type, id []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(body, []byte(`{"type":"call.`))
+	if !ok {
+		return Unknown, nil, false
+	}
+	start := len(body) - len(rest) - len("call.")
+	i := bytes.IndexByte(rest, '"')
+	if i < 0 || i > 16 {
+		return Unknown, nil, false
+	}
+	if t = typeOf(body[start : start+len("call.")+i]); t == Unknown {
+		return Unknown, nil, false
+	}
+	rest, ok = bytes.CutPrefix(rest[i:], []byte(`","id":"`))
+	if !ok {
+		return Unknown, nil, false
+	}
+	for i, c := range rest {
+		switch {
+		case c == '"':
+			return t, rest[:i], bytes.HasPrefix(rest[i:], []byte(`","payload":`))
+		case c < ' ' || c == '\\' || c >= 0x7f || i == MaxID:
+			return Unknown, nil, false
+		}
+	}
+	return Unknown, nil, false
+}
+
+// Decode checks all of an envelope.
+func Decode(body []byte) (Envelope, error) {
+	sc := scanner(body)
+	defer release(sc)
+	var e Envelope
+	err := e.scan(sc, nil)
+	return e, err
+}
+
+// scan reads an envelope; payload, if not nil, reads the payload.
+func (e *Envelope) scan(sc *jsontok.Scanner, payload func() error) error {
+	var typ, id, pay bool
+	members, err := sc.Object()
+	if err != nil {
+		return err
+	}
+	for {
+		name, ok, err := sc.Member(&members)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		switch {
+		case name.Is("type"):
+			t, err := sc.Text()
+			if err != nil {
+				return err
+			}
+			e.Type, typ = typeOf([]byte(t.String())), true
+		case name.Is("id"):
+			t, err := sc.Text()
+			if err != nil {
+				return err
+			}
+			if e.ID, id = t.String(), true; len(e.ID) > MaxID {
+				return fmt.Errorf("an id of %d bytes, more than %d", len(e.ID), MaxID)
+			}
+		case name.Is("payload"):
+			pay = true
+			sc.Kind() // past white space
+			from := sc.Offset()
+			if payload != nil {
+				err = payload()
+			} else {
+				_, err = sc.Skip()
+			}
+			if err != nil {
+				return err
+			}
+			e.Payload = sc.Bytes(from, sc.Offset())
+		default:
+			if _, err := sc.Skip(); err != nil {
+				return err
+			}
+		}
+	}
+	if !typ || !id || !pay {
+		return errIncomplete
+	}
+	return sc.End()
+}
+
+var errIncomplete = fmt.Errorf("an envelope needs the members type, id and payload")

@@ -1,0 +1,71 @@
+// Package wire is the form that calls have between two nodes: frames with a
+// length, and the JSON envelopes in them (docs/wire/call.md, sections 2 to 4).
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// MaxFrame is the most bytes that an envelope has on any connection.
+const MaxFrame = 64 << 20
+
+const prefix = 4
+
+// firstRead is how much is allocated on a peer's word alone.
+const firstRead = 64 << 10
+
+// A FrameError says that a length is out of bounds. Nothing after it can be
+// read.
+type FrameError struct{ Length, Limit uint32 }
+
+func (e *FrameError) Error() string {
+	if e.Length == 0 {
+		return "a frame of length 0"
+	}
+	return fmt.Sprintf("a frame of %d bytes, more than the %d allowed", e.Length, e.Limit)
+}
+
+// ReadFrame returns the next envelope, in memory that nothing else refers to.
+// The memory grows with what has arrived. At the end of the stream it returns
+// io.EOF, also in the middle of a frame.
+func ReadFrame(r io.Reader, limit uint32) ([]byte, error) {
+	var head [prefix]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, end(err)
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n == 0 || n > limit {
+		return nil, &FrameError{Length: n, Limit: limit}
+	}
+	body := make([]byte, min(n, firstRead))
+	for have := uint32(0); ; {
+		m, err := io.ReadFull(r, body[have:])
+		if err != nil {
+			return nil, end(err)
+		}
+		if have += uint32(m); have == n {
+			return body, nil
+		}
+		grown := make([]byte, min(n, 2*have))
+		copy(grown, body)
+		body = grown
+	}
+}
+
+func end(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return io.EOF
+	}
+	return err
+}
+
+// begin makes room for a prefix, finish fills it in.
+func begin(b []byte) []byte { return append(b, 0, 0, 0, 0) }
+
+func finish(b []byte, start int) []byte {
+	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-prefix))
+	return b
+}
