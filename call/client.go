@@ -57,6 +57,7 @@ type Client struct {
 	inbound  map[string]*inbound
 	quieting chan struct{} // closed when inbound is empty; nil if nobody waits
 	closing  bool
+	deaf     bool // the only stream has ended: no abort can come
 	err      error
 }
 

@@ -59,7 +59,7 @@ func newPlayer(t *testing.T, conn core.Connection, single bool) *player {
 }
 
 func (p *player) close() {
-	p.conn.Close(core.CodeInternal, "the script is over")
+	p.conn.Close(core.CodeNone, "")
 	p.mu.Lock()
 	for _, s := range p.streams {
 		if s.paused != nil && !isShut(s.paused) {

@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -108,6 +107,28 @@ func (c *Client) aborted(s *stream, id string, body []byte) error {
 		return nil
 	}
 	return c.answered(s, wire.Aborted, id, body)
+}
+
+// abortUnheard cancels the subscriptions of a connection whose only stream has
+// ended: no abort can come any more, and nobody may be left.
+func (c *Client) abortUnheard(s *stream) {
+	c.mu.Lock()
+	first := c.only == s
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	if _, err := c.shared(c.ctx); err != nil || !c.single.Load() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deaf = true
+	for _, in := range c.inbound {
+		if in.subscription {
+			in.cancel(errAborted)
+		}
+	}
 }
 
 // abortFrom cancels the calls whose answers a lost stream would have carried.
@@ -252,6 +273,9 @@ func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request)
 	}
 	c.mu.Lock()
 	in.subscription, in.credit = true, window
+	if c.deaf {
+		in.cancel(errAborted)
+	}
 	c.mu.Unlock()
 	if c.server.stopping() { // and stopSubscriptions came before
 		in.cancel(errDraining)
@@ -265,6 +289,9 @@ func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request)
 		}
 		size := 0
 		err := window.wait(in.ctx)
+		if err == nil {
+			err = in.ctx.Err()
+		}
 		if err == nil {
 			err = in.stream.out.put(in.ctx, func(b []byte) []byte {
 				framed := wire.AppendResponse(b, in.id, output)
@@ -329,8 +356,8 @@ func forwardedFor(raw []byte) *ForwardedFor {
 	if raw == nil {
 		return nil
 	}
-	var f ForwardedFor
-	if err := json.Unmarshal(raw, &f); err != nil || f.ID == "" {
+	f, err := decode[ForwardedFor](raw)
+	if err != nil || f.ID == "" {
 		return nil
 	}
 	return &f

@@ -110,7 +110,9 @@ func (s *stream) readEnded() {
 	s.c.unanswered(s, errNoAnswer)
 	if done {
 		s.finish()
+		return
 	}
+	s.c.launch(func() { s.c.abortUnheard(s) })
 }
 
 // finish ends a stream on which nothing more will be sent.

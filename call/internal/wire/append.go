@@ -48,11 +48,11 @@ func AppendEvent(b []byte, t Type, id string) []byte {
 }
 
 // AppendCredit appends the frame of a call.credit.
-func AppendCredit(b []byte, id string, items int) []byte {
+func AppendCredit(b []byte, id string, bytes int) []byte {
 	start := len(b)
 	b = envelope(begin(b), Credit, id)
-	b = append(b, `{"items":`...)
-	b = strconv.AppendInt(b, int64(items), 10)
+	b = append(b, `{"bytes":`...)
+	b = strconv.AppendInt(b, int64(bytes), 10)
 	return finish(append(b, `}}`...), start)
 }
 

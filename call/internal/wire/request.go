@@ -28,7 +28,7 @@ type Request struct {
 	Input     []byte // nil if there is none
 	Invalid   error  // what the schema says of Input
 	Token     string
-	HasToken  bool
+	HasToken  bool   // also of another type than a string, which leaves Token empty
 	Forwarded []byte // nil if there is none
 	Window    int    // 0 if the caller gives no credit
 }
@@ -87,12 +87,18 @@ func (r *Request) scan(sc *jsontok.Scanner, schemaOf func(string) *schema.Schema
 				return err
 			}
 			r.Input = sc.Bytes(from, sc.Offset())
-		case name.Is("auth_token") && kind == jsontok.String:
+		case name.Is("auth_token"):
+			if r.HasToken = true; kind != jsontok.String {
+				if _, err := sc.Skip(); err != nil {
+					return err
+				}
+				continue
+			}
 			t, err := sc.Text()
 			if err != nil {
 				return err
 			}
-			r.Token, r.HasToken = t.String(), true
+			r.Token = t.String()
 		case name.Is("window") && kind == jsontok.Number:
 			raw, err := sc.Skip()
 			if err != nil {
@@ -194,7 +200,7 @@ func (a *Answer) scan(sc *jsontok.Scanner) error {
 	}
 }
 
-// DecodeCredit is the number of items in the payload of a call.credit; 0 if
+// DecodeCredit is the number of bytes in the payload of a call.credit; 0 if
 // there is none.
 func DecodeCredit(payload []byte) int {
 	sc := scanner(payload)
@@ -209,7 +215,7 @@ func DecodeCredit(payload []byte) int {
 		if serr != nil {
 			return 0
 		}
-		if name.Is("items") {
+		if name.Is("bytes") {
 			n, perr := strconv.ParseUint(string(raw), 10, 31)
 			if perr != nil {
 				return 0
