@@ -16,6 +16,9 @@ func (s *Scanner) Object() (Members, error) {
 	if err := s.enter('{', "an object"); err != nil {
 		return Members{}, err
 	}
+	if s.names == nil {
+		s.names = make([]name, 0, 2*fewNames)
+	}
 	return Members{base: len(s.names)}, nil
 }
 

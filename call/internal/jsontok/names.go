@@ -49,15 +49,16 @@ func (s *Scanner) remember(m *Members, t Text, start int) bool {
 
 // fingerprint is cheap and easily collided with, which fewNames bounds.
 func fingerprint(b []byte) uint32 {
-	var w uint64
-	if len(b) >= 8 {
-		w = binary.LittleEndian.Uint64(b) ^ binary.LittleEndian.Uint64(b[len(b)-8:])*3
-	} else {
-		for _, c := range b {
-			w = w<<8 | uint64(c)
-		}
+	n := uint32(len(b))
+	switch {
+	case n >= 4:
+		return binary.LittleEndian.Uint32(b) ^ binary.LittleEndian.Uint32(b[n-4:])*3 ^ n<<24
+	case n >= 2:
+		return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[n-1])<<16 | n<<24
+	case n == 1:
+		return uint32(b[0]) | n<<24
 	}
-	return uint32(w) ^ uint32(w>>32) ^ uint32(len(b))<<24
+	return 0
 }
 
 func (s *Scanner) insert(m *Members, n name, raw []byte) bool {

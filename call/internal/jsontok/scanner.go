@@ -57,10 +57,9 @@ type Scanner struct {
 // Reset makes s read b from its start.
 func (s *Scanner) Reset(b []byte) {
 	s.data, s.pos, s.depth = b, 0, 0
-	if cap(s.names) == 0 || cap(s.names) > keep {
-		s.names = make([]name, 0, 2*fewNames)
+	if s.names = s.names[:0]; cap(s.names) > keep {
+		s.names = nil
 	}
-	s.names = s.names[:0]
 	if cap(s.buf) > keep {
 		s.buf = nil
 	}
@@ -111,22 +110,27 @@ func (s *Scanner) Skip() (raw []byte, err error) {
 }
 
 func (s *Scanner) skip() error {
-	switch s.Kind() {
-	case String:
+	if s.space(); s.pos >= len(s.data) {
+		return s.unexpected("a value")
+	}
+	switch c := s.data[s.pos]; c {
+	case '"':
 		_, err := s.text()
 		return err
-	case Number:
-		return s.number()
-	case Object:
+	case '{':
 		return s.skipObject()
-	case Array:
+	case '[':
 		return s.skipArray()
-	case Null:
+	case 'n':
 		return s.literal("null")
-	case True:
+	case 't':
 		return s.literal("true")
-	case False:
+	case 'f':
 		return s.literal("false")
+	default:
+		if c == '-' || c-'0' <= 9 {
+			return s.number()
+		}
 	}
 	return s.unexpected("a value")
 }
@@ -194,14 +198,17 @@ func Valid(b []byte) error {
 }
 
 func (s *Scanner) space() {
-	for s.pos < len(s.data) && s.data[s.pos] <= ' ' {
-		switch s.data[s.pos] {
-		case ' ', '\t', '\n', '\r':
-			s.pos++
-		default:
-			return
-		}
+	if s.pos < len(s.data) && s.data[s.pos] <= ' ' {
+		s.manySpaces()
 	}
+}
+
+func (s *Scanner) manySpaces() {
+	i := s.pos
+	for i < len(s.data) && (s.data[i] == ' ' || s.data[i] == '\n' || s.data[i] == '\t' || s.data[i] == '\r') {
+		i++
+	}
+	s.pos = i
 }
 
 func (s *Scanner) literal(want string) error {

@@ -130,20 +130,20 @@ func special(w uint64) uint64 {
 
 // plain is the offset of the first byte from i on that is no plain character.
 func plain(b []byte, i int) int {
-	for len(b)-i >= 32 {
-		c := b[i : i+32]
-		w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
-		w2, w3 := binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
-		if special(w0)|special(w1)|special(w2)|special(w3) != 0 {
-			break
-		}
-		i += 32
-	}
 	for len(b)-i >= 8 {
 		if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 		i += 8
+		for len(b)-i >= 32 {
+			c := b[i : i+32]
+			w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
+			w2, w3 := binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
+			if special(w0)|special(w1)|special(w2)|special(w3) != 0 {
+				break
+			}
+			i += 32
+		}
 	}
 	for i < len(b) && b[i] >= ' ' && b[i] < utf8.RuneSelf && b[i] != '"' && b[i] != '\\' {
 		i++
@@ -177,15 +177,30 @@ func (s *Scanner) text() (Text, error) {
 		case c < ' ':
 			return Text{}, s.fail(i, "a control character in a string")
 		default:
-			for i < len(b) && b[i] >= utf8.RuneSelf {
-				r, n := utf8.DecodeRune(b[i:])
-				if r == utf8.RuneError && n == 1 {
+			n := 1
+			for ; i < len(b) && b[i] >= utf8.RuneSelf; i += n {
+				if n = wellFormed(b[i:]); n == 0 {
 					return Text{}, s.fail(i, "bytes that are not UTF-8")
 				}
-				i += n
 			}
 		}
 	}
+}
+
+// wellFormed is the length of the code point that b begins with, 0 for none.
+func wellFormed(b []byte) int {
+	// The two cases without exceptions (RFC 3629, section 4).
+	if len(b) >= 2 && b[0]-0xc2 < 0x1e && b[1]&0xc0 == 0x80 {
+		return 2
+	}
+	if len(b) >= 3 && b[0]-0xe1 < 0x0c && b[1]&0xc0 == 0x80 && b[2]&0xc0 == 0x80 {
+		return 3
+	}
+	r, n := utf8.DecodeRune(b)
+	if r == utf8.RuneError && n == 1 {
+		return 0
+	}
+	return n
 }
 
 func checkEscape(b []byte) (size int, reason string) {

@@ -26,10 +26,10 @@ type (
 		Children []tree           `json:"children"`
 		Named    map[string]*tree `json:"named"`
 	}
-	listOfItself []listOfItself
-	mapOfItself  map[string]mapOfItself
-	pingType     struct{ Pong *pongType }
-	pongType     struct{ Ping []pingType }
+	listOfItself   []listOfItself
+	mapOfItself    map[string]mapOfItself
+	pingType       struct{ Pong *pongType }
+	pongType       struct{ Ping []pingType }
 	generic[T any] struct {
 		V    T           `json:"v"`
 		Next *generic[T] `json:"next,omitempty"`
@@ -80,8 +80,7 @@ type (
 		PP   **int              `json:"pp"`
 		N    int                `json:"n,string"`
 		PN   *int               `json:"pn,string"`
-		skip int
-		Skip chan int `json:"-"`
+		Skip chan int           `json:"-"`
 		Sub  struct {
 			X int `json:"x"`
 		} `json:"sub"`

@@ -6,10 +6,16 @@ import (
 	"github.com/alkdev/alknet/call/internal/jsontok"
 )
 
-// contains reports whether raw, which has been checked, equals one of the
+// among reports whether the value that has been consumed equals one of the
 // values (JSON Schema Core, section 4.2.2: numbers by what they mean, objects
 // without order).
-func contains(values []*value, kind jsontok.Kind, raw []byte) bool {
+func (v *validation) among(values []*value, kind jsontok.Kind, start, end int) bool {
+	raw := v.sc.Bytes(start, end)
+	var text jsontok.Text
+	if kind == jsontok.String {
+		v.sc.Rewind(start)
+		text, _ = v.sc.Text() // checked before
+	}
 	var tree *value
 	for _, lit := range values {
 		if lit.kind != kind {
@@ -17,9 +23,7 @@ func contains(values []*value, kind jsontok.Kind, raw []byte) bool {
 		}
 		switch kind {
 		case jsontok.String:
-			var sc jsontok.Scanner
-			sc.Reset(raw)
-			if t, err := sc.Text(); err == nil && t.Is(lit.text) {
+			if text.Is(lit.text) {
 				return true
 			}
 		case jsontok.Object, jsontok.Array:

@@ -24,15 +24,16 @@ type node struct {
 }
 
 type numberRules struct {
-	limits   []limit
-	divisors []divisor
-	text     []string // of the divisors
+	limits  []limit
+	divisor *divisor
+	small   bool // the limits are, and there is no divisor
 }
 
 type limit struct {
-	bound decimal
-	word  string
-	bad   func(order int) bool // given the order of the value to the bound
+	bound   decimal
+	small   int64 // the bound, if the rules are small
+	word    string
+	accepts [3]bool // numbers below, at and above the bound
 }
 
 type stringRules struct {
@@ -155,28 +156,32 @@ func (c *compiler) compileAny(n *node, v *value) error {
 }
 
 func (c *compiler) compileNumbers(n *node, v *value) error {
-	var r numberRules
+	r := numberRules{small: true}
 	for _, k := range []struct {
 		name, word string
-		bad        func(int) bool
+		accepts    [3]bool
 	}{
-		{"minimum", "must be at least", func(o int) bool { return o < 0 }},
-		{"maximum", "must be at most", func(o int) bool { return o > 0 }},
-		{"exclusiveMinimum", "must be more than", func(o int) bool { return o <= 0 }},
-		{"exclusiveMaximum", "must be less than", func(o int) bool { return o >= 0 }},
+		{"minimum", "must be at least", [3]bool{false, true, true}},
+		{"maximum", "must be at most", [3]bool{true, true, false}},
+		{"exclusiveMinimum", "must be more than", [3]bool{false, false, true}},
+		{"exclusiveMaximum", "must be less than", [3]bool{true, false, false}},
 	} {
 		if b := v.get(k.name); b != nil {
-			r.limits = append(r.limits, limit{parseDecimal(b.raw), k.word + " " + excerpt(b.raw), k.bad})
+			l := limit{bound: parseDecimal(b.raw), word: k.word + " " + excerpt(b.raw), accepts: k.accepts}
+			ok := false
+			l.small, ok = smallInteger(b.raw)
+			r.small = r.small && ok
+			r.limits = append(r.limits, l)
 		}
 	}
 	if m := v.get("multipleOf"); m != nil {
-		d, ok := newDivisor(parseDecimal(m.raw))
+		d, ok := newDivisor(m.raw)
 		if !ok {
 			return fmt.Errorf("multipleOf %s has more than 18 digits", excerpt(m.raw))
 		}
-		r.divisors, r.text = append(r.divisors, d), append(r.text, excerpt(m.raw))
+		r.divisor, r.small = d, false
 	}
-	if r.limits != nil || r.divisors != nil {
+	if r.limits != nil || r.divisor != nil {
 		n.numbers = &r
 	}
 	return nil

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"math/bits"
 
 	"github.com/alkdev/alknet/call/internal/jsontok"
@@ -18,6 +19,27 @@ type decimal struct {
 }
 
 const maxExp = 1 << 50
+
+// smallInteger is the value of a plain integer of up to 18 digits.
+func smallInteger(raw []byte) (n int64, ok bool) {
+	digits := raw
+	if raw[0] == '-' {
+		digits = raw[1:]
+	}
+	if len(digits) > 18 {
+		return 0, false
+	}
+	for _, c := range digits {
+		if c-'0' > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if len(digits) < len(raw) {
+		n = -n
+	}
+	return n, true
+}
 
 // parseDecimal takes a number that the scanner has checked, and refers to it.
 func parseDecimal(raw []byte) decimal {
@@ -107,27 +129,25 @@ func (d decimal) sign() int {
 
 func (d decimal) isInteger() bool { return int64(d.digits()) <= d.exp || d.digits() == 0 }
 
+// compare is -1, 0 or 1.
 func (d decimal) compare(e decimal) int {
 	if s, t := d.sign(), e.sign(); s != t || s == 0 {
-		return s - t
+		return cmp.Compare(s, t)
 	}
 	return d.sign() * d.compareAbs(e)
 }
 
 func (d decimal) compareAbs(e decimal) int {
 	if d.exp != e.exp {
-		if d.exp < e.exp {
-			return -1
-		}
-		return 1
+		return cmp.Compare(d.exp, e.exp)
 	}
 	n, m := d.digits(), e.digits()
 	for i := range min(n, m) {
 		if a, b := d.digit(i), e.digit(i); a != b {
-			return int(a) - int(b)
+			return cmp.Compare(a, b)
 		}
 	}
-	return n - m
+	return cmp.Compare(n, m)
 }
 
 // count is d as a number of things; those beyond any input saturate.
@@ -149,25 +169,26 @@ func (d decimal) count() int {
 type divisor struct {
 	coefficient uint64
 	exp         int64
+	text        string
 }
 
-// newDivisor takes a positive decimal; of more than 18 digits it makes none.
-func newDivisor(d decimal) (divisor, bool) {
+// newDivisor takes a positive number; of more than 18 digits it makes none.
+func newDivisor(raw []byte) (*divisor, bool) {
+	d := parseDecimal(raw)
 	if d.digits() > 18 {
-		return divisor{}, false
+		return nil, false
 	}
-	var v divisor
+	v := &divisor{exp: d.exp - int64(d.digits()), text: excerpt(raw)}
 	for i := range d.digits() {
 		v.coefficient = v.coefficient*10 + uint64(d.digit(i)-'0')
 	}
-	v.exp = d.exp - int64(d.digits())
 	return v, true
 }
 
 // divides reports whether d is an integral multiple of v. The coefficients
 // end in no zero, so that d = q·v needs d's exponent to be the greater; then
 // only remainders by v's coefficient are ever held.
-func (v divisor) divides(d decimal) bool {
+func (v *divisor) divides(d decimal) bool {
 	if d.digits() == 0 {
 		return true
 	}
