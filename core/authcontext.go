@@ -22,6 +22,10 @@ type AuthContext struct {
 	RemoteAddr net.Addr
 	Key        auth.Key // proved by the handshake, listed or not; zero if none
 
+	// Attempted, if set, is told of every LogAttempt. It must not block.
+	// Whoever accepts connections sets it, before the handler starts.
+	Attempted func(Attempt)
+
 	prove func(Identity) error
 
 	proving sync.Mutex // held during Prove, also around prove, which may ask Who
@@ -66,11 +70,21 @@ func (a *AuthContext) Who() Identity {
 	return a.Identity
 }
 
+// An Attempt is one try to prove who one is.
+type Attempt struct {
+	Method     string // "tls", "publickey" and the like
+	Credential string // public: a key's text or a token's id; may be empty
+	Err        error  // nil if it succeeded
+}
+
 // LogAttempt writes the one line that every authentication attempt gets, with
 // the validated address first so that log watchers such as fail2ban can match
 // it. credential is public (a key's text or a token's id), and err nil if the
 // attempt succeeded.
 func (a *AuthContext) LogAttempt(log *slog.Logger, method, credential string, err error) {
+	if a.Attempted != nil {
+		a.Attempted(Attempt{method, credential, err})
+	}
 	if log == nil {
 		return
 	}

@@ -44,6 +44,10 @@ type Endpoint struct {
 	Logger *slog.Logger
 	// Metrics counts; nil discards.
 	Metrics Metrics
+	// Observe, if set, is told of connections and of attempts to prove an
+	// identity, by the goroutines that serve them: it is called concurrently
+	// and must not block.
+	Observe func(Event)
 
 	// DrainTimeout is how long Shutdown waits for connections to end before
 	// it stops their handlers; zero means DefaultDrainTimeout.

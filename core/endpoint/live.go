@@ -54,6 +54,7 @@ func (e *Endpoint) admit(conn core.Connection, transport string, prefix netip.Pr
 	l.shaken, l.who = id, id
 	e.register(l)
 	who := core.NewAuthContext(id, key, conn.ALPN(), l.remote, l.prove)
+	who.Attempted = func(a core.Attempt) { l.observe(Attempted, a) }
 	if !key.IsZero() {
 		who.LogAttempt(e.Logger, "tls", key.String(), idErr)
 	}
@@ -70,6 +71,8 @@ func (l *live) run(who *core.AuthContext) {
 	defer l.e.forget(l)
 	m, alpn := l.e.metrics(), l.conn.ALPN()
 	m.ConnectionOpened(l.transport, alpn)
+	l.observe(Opened, core.Attempt{})
+	defer l.observe(Closed, core.Attempt{})
 	l.e.Router.Dispatch(l.e.running, l.conn, who)
 	m.ConnectionClosed(l.transport, alpn, time.Since(l.since))
 }
