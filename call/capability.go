@@ -21,9 +21,10 @@ type Secret struct {
 }
 
 // NewSecret keeps a copy of b; the caller's remains the caller's to wipe.
-func NewSecret(b []byte) Secret {
+func NewSecret(b []byte) Secret { return sealed(bytes.Clone(b)) }
+
+func sealed(held []byte) Secret {
 	var mu sync.Mutex
-	held := bytes.Clone(b)
 	return Secret{func(wipe bool) []byte {
 		mu.Lock()
 		defer mu.Unlock()

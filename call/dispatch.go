@@ -103,8 +103,8 @@ func (s *Server) items(ctx context.Context, e *entry, input json.RawMessage, yie
 		if returned || consuming { // a panic of the consumer is the consumer's
 			return
 		}
-		if failure = s.crashed(e, recover()); left {
-			failure = nil
+		if crash := s.crashed(e, recover()); failure == nil && !left {
+			failure = crash
 		}
 	}()
 	for out, err := range e.op.Stream(ctx, input) {

@@ -13,13 +13,14 @@ type Kind uint8
 
 // The kinds of identity. The zero Kind is nobody.
 const (
-	KindNobody Kind = iota
-	KindPeer        // a peer entry, proved by one of its keys
-	KindToken       // an API key
-	KindOwner       // the node's own key, on the node itself
+	KindNobody    Kind = iota
+	KindPeer           // a peer entry, proved by one of its keys
+	KindToken          // an API key
+	KindOwner          // the node's own key, on the node itself
+	KindOperation      // an operation that calls others in its own name; nothing proves it from outside
 )
 
-// String returns "nobody", "peer", "token" or "owner".
+// String returns "nobody", "peer", "token", "owner" or "operation".
 func (k Kind) String() string {
 	switch k {
 	case KindPeer:
@@ -28,6 +29,8 @@ func (k Kind) String() string {
 		return "token"
 	case KindOwner:
 		return "owner"
+	case KindOperation:
+		return "operation"
 	}
 	return "nobody"
 }
