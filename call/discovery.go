@@ -99,23 +99,23 @@ type features struct {
 }
 
 func list(s *scope, input json.RawMessage) (page, *Error) {
-	var in struct {
-		Limit uint64 `json:"limit"`
-		After string `json:"after"`
-	}
+	var (
+		limit float64 // a JSON integer has any size
+		after string
+	)
 	if asked, err := decode[map[string]json.RawMessage](input); err == nil {
-		_ = json.Unmarshal(asked["limit"], &in.Limit)
-		_ = json.Unmarshal(asked["after"], &in.After)
+		_ = json.Unmarshal(asked["limit"], &limit)
+		_ = json.Unmarshal(asked["after"], &after)
 	}
 	all := listing(s.visibleOwn())
-	from, found := slices.BinarySearchFunc(all, in.After, func(l listed, after string) int { return strings.Compare(l.Name, after) })
+	from, found := slices.BinarySearchFunc(all, after, func(l listed, after string) int { return strings.Compare(l.Name, after) })
 	if found {
 		from++
 	}
 	p := page{Operations: all[from:], Protocol: features{Concurrent: true}}
-	if in.Limit > 0 && in.Limit < uint64(len(p.Operations)) {
-		p.Operations = p.Operations[:in.Limit]
-		p.Next = p.Operations[in.Limit-1].Name
+	if limit > 0 && limit < float64(len(p.Operations)) {
+		p.Operations = p.Operations[:int(limit)]
+		p.Next = p.Operations[int(limit)-1].Name
 	}
 	return p, nil
 }
