@@ -34,6 +34,7 @@ type Client struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	done   chan struct{}
+	tasks  chan func()
 
 	idPrefix string
 	lastID   atomic.Uint64
@@ -56,6 +57,7 @@ type Client struct {
 	pending  map[string]*pending
 	inbound  map[string]*inbound
 	quieting chan struct{} // closed when inbound is empty; nil if nobody waits
+	retiring *time.Timer // nil if none is due
 	closing  bool
 	deaf     bool // the only stream has ended: no abort can come
 	err      error
@@ -122,6 +124,7 @@ func newClient(ctx context.Context, conn core.Connection, o clientOptions) *Clie
 		conn: conn, server: o.server, who: o.who, token: o.token, accepted: o.accepted,
 		limits:   o.server.Limits.withDefaults(),
 		done:     make(chan struct{}),
+		tasks:    make(chan func()),
 		first:    make(chan struct{}),
 		idPrefix: strings.ToLower(rand.Text()[:6]) + "-",
 		streams:  map[*stream]struct{}{},
@@ -183,9 +186,42 @@ func (c *Client) launch(f func()) bool {
 	return true
 }
 
-// maxIdleStreams is how many streams the other end may leave open and unused;
-// of more, the longest unused are ended.
-const maxIdleStreams = 32
+// idleWorker is how long a goroutine waits for its next task.
+const idleWorker = 2 * time.Second
+
+// work runs a short task like launch, on a goroutine that has run others, if
+// one waits: its stack has grown already.
+func (c *Client) work(task func()) bool {
+	select {
+	case c.tasks <- task:
+		return true
+	default:
+		return c.launch(func() { c.worker(task) })
+	}
+}
+
+func (c *Client) worker(task func()) {
+	idle := time.NewTimer(idleWorker)
+	defer idle.Stop()
+	for {
+		task()
+		idle.Reset(idleWorker)
+		select {
+		case task = <-c.tasks:
+		case <-idle.C:
+			return
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// The other end may leave maxIdleStreams open and unused for longer than
+// idleStream; of more, the longest unused are ended.
+const (
+	maxIdleStreams = 32
+	idleStream     = time.Second
+)
 
 // adopt adds a stream; it reports false if the connection has ended.
 func (c *Client) adopt(s *stream) bool {
@@ -210,27 +246,31 @@ func (c *Client) adopt(s *stream) bool {
 // retireIdle ends the longest idle of too many accepted streams: callers that
 // leave a stream open after each call would run out of them. c.mu is held.
 func (c *Client) retireIdle() {
-	if len(c.streams) <= maxIdleStreams || c.single.Load() {
+	if len(c.streams) <= maxIdleStreams || c.retiring != nil {
 		return
 	}
-	var (
-		oldest *stream
-		since  time.Time
-		count  int
-	)
-	for s := range c.streams {
-		if t, ok := s.idle(); ok && !s.opened {
-			count++
-			if oldest == nil || t.Before(since) {
-				oldest, since = s, t
+	c.retiring = time.AfterFunc(idleStream, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.retiring = nil
+		if c.closing {
+			return
+		}
+		var idle []*stream
+		before := time.Now().Add(-idleStream)
+		for s := range c.streams {
+			if !s.opened && s.idleBefore(before) {
+				idle = append(idle, s)
 			}
 		}
-	}
-	if count > maxIdleStreams {
-		delete(c.streams, oldest)
-		oldest.out.end()
-		oldest.st.CancelRead(core.CodeNone)
-	}
+		slices.SortFunc(idle, func(a, b *stream) int { return a.lastUse().Compare(b.lastUse()) })
+		for _, s := range idle[:max(0, len(idle)-maxIdleStreams)] {
+			delete(c.streams, s)
+			s.out.end()
+			s.st.CancelRead(core.CodeNone)
+		}
+		c.retireIdle()
+	})
 }
 
 func (c *Client) forget(s *stream) {
@@ -298,6 +338,9 @@ func (c *Client) end(code uint64, err error) {
 		return
 	}
 	c.closing, c.err = true, err
+	if c.retiring != nil {
+		c.retiring.Stop()
+	}
 	all := c.pending
 	c.pending = map[string]*pending{}
 	streams := c.streams

@@ -69,7 +69,7 @@ func (c *Client) requested(s *stream, id string, body []byte) error {
 	c.inbound[id] = in
 	c.mu.Unlock()
 	s.begin()
-	if !c.launch(func() { in.serve(body) }) {
+	if !c.work(func() { in.serve(body) }) {
 		in.cancel(nil)
 		in.leave()
 		s.answered()
@@ -109,15 +109,16 @@ func (c *Client) aborted(s *stream, id string, body []byte) error {
 	return c.answered(s, wire.Aborted, id, body)
 }
 
+// isOnly reports whether s was the first stream accepted.
+func (c *Client) isOnly(s *stream) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.only == s
+}
+
 // abortUnheard cancels the subscriptions of a connection whose only stream has
 // ended: no abort can come any more, and nobody may be left.
-func (c *Client) abortUnheard(s *stream) {
-	c.mu.Lock()
-	first := c.only == s
-	c.mu.Unlock()
-	if !first {
-		return
-	}
+func (c *Client) abortUnheard() {
 	if _, err := c.shared(c.ctx); err != nil || !c.single.Load() {
 		return
 	}
@@ -192,11 +193,16 @@ func (c *Client) quiet(ctx context.Context) bool {
 
 // serve answers the call.
 func (in *inbound) serve(body []byte) {
-	// What follows holds if the handler ends the goroutine (runtime.Goexit).
-	answer := errorFrame(in.id, Errorf(CodeInternal, "the handler failed"))
-	var malformed error
+	var (
+		answer    func([]byte) []byte
+		malformed error
+		returned  bool
+	)
 	defer func() {
 		in.leave()
+		if !returned { // the handler ended the goroutine (runtime.Goexit)
+			answer = errorFrame(in.id, Errorf(CodeInternal, "the handler failed"))
+		}
 		switch {
 		case malformed != nil:
 			in.c.log("malformed", malformed)
@@ -208,6 +214,7 @@ func (in *inbound) serve(body []byte) {
 		in.cancel(nil)
 	}()
 	answer, malformed = in.run(body)
+	returned = true
 }
 
 // leave frees the id, before the last answer tells the other end so.

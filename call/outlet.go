@@ -21,7 +21,8 @@ var errFlooded = errors.New("the peer does not read what it asks for")
 // goes out in one piece with the next.
 type outlet struct {
 	st     core.Stream
-	launch func(func()) bool // runs a goroutine that belongs to the connection
+	launch func(func()) bool // runs a task of the connection
+	writer func()            // drain, bound once
 	lost   func(error)       // told of the first error
 
 	mu      sync.Mutex
@@ -75,7 +76,10 @@ func (o *outlet) add(frame func([]byte) []byte) error {
 	}
 	o.buf = frame(o.buf)
 	if !o.writing {
-		if o.writing = o.launch(o.drain); !o.writing {
+		if o.writer == nil {
+			o.writer = o.drain
+		}
+		if o.writing = o.launch(o.writer); !o.writing {
 			return errClosed
 		}
 	}

@@ -37,7 +37,7 @@ type stream struct {
 
 func (c *Client) newStream(st core.Stream, opened bool, own *pending) *stream {
 	s := &stream{c: c, st: st, opened: opened, own: own}
-	s.out = outlet{st: st, launch: c.launch, lost: func(err error) { s.lose(err, core.CodeNone) }}
+	s.out = outlet{st: st, launch: c.work, lost: s.unwritten}
 	return s
 }
 
@@ -112,7 +112,17 @@ func (s *stream) readEnded() {
 		s.finish()
 		return
 	}
-	s.c.launch(func() { s.c.abortUnheard(s) })
+	if s.c.isOnly(s) {
+		s.c.launch(s.c.abortUnheard)
+	}
+}
+
+// unwritten is told of a failed write. If all of the request of an own stream
+// was written, the other end may still answer, and its end tells.
+func (s *stream) unwritten(err error) {
+	if s.own == nil {
+		s.lose(err, core.CodeNone)
+	}
 }
 
 // finish ends a stream on which nothing more will be sent.
@@ -121,11 +131,11 @@ func (s *stream) finish() {
 	s.c.forget(s)
 }
 
-// idle reports since when the stream has had nothing to do, if that is so.
-func (s *stream) idle() (since time.Time, ok bool) {
+// idleBefore reports that the stream has had nothing to do since then.
+func (s *stream) idleBefore(then time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.used, s.live == 0 && !s.readEnd && !s.used.IsZero()
+	return s.live == 0 && !s.readEnd && !s.used.IsZero() && s.used.Before(then)
 }
 
 // lose drops both directions, and all that depends on them.
@@ -143,4 +153,10 @@ func (s *stream) lose(err error, code uint64) {
 	s.c.forget(s)
 	s.c.abortFrom(s)
 	s.c.unanswered(s, err)
+}
+
+func (s *stream) lastUse() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used
 }

@@ -105,7 +105,12 @@ func (e *Envelope) scan(sc *jsontok.Scanner, payload func() error) error {
 			if err != nil {
 				return err
 			}
-			e.Type, typ = typeOf([]byte(t.String())), true
+			e.Type, typ = Unknown, true
+			for known := Requested; known <= Credit; known++ {
+				if t.Is(names[known]) {
+					e.Type = known
+				}
+			}
 		case name.Is("id"):
 			t, err := sc.Text()
 			if err != nil {
