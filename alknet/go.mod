@@ -3,6 +3,7 @@ module github.com/alkdev/alknet/alknet
 go 1.26.0
 
 require (
+	github.com/alkdev/alknet/call v0.1.0
 	github.com/alkdev/alknet/core v0.1.0
 	github.com/alkdev/alknet/http v0.1.0
 	github.com/alkdev/alknet/ssh v0.1.0
@@ -15,6 +16,12 @@ require (
 	golang.org/x/crypto v0.58.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/go-json-experiment/json v1.27.2 // indirect
+	github.com/google/jsonschema-go v0.4.3 // indirect
 )
 
 require (

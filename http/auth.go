@@ -52,9 +52,15 @@ func (s *Server) Require(action auth.Action) func(http.Handler) http.Handler {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, c caller) {
-	switch {
-	case !s.Challenge:
+	if !s.Challenge {
 		s.decoy(w, r)
+		return
+	}
+	s.challenge(w, r, c)
+}
+
+func (s *Server) challenge(w http.ResponseWriter, r *http.Request, c caller) {
+	switch {
 	case c.wait > 0:
 		w.Header().Set("Retry-After", strconv.FormatInt(int64(c.wait/time.Second)+1, 10))
 		serveError(w, http.StatusTooManyRequests)

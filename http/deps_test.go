@@ -16,6 +16,7 @@ func TestDependencies(t *testing.T) {
 		{"github.com/alkdev/alknet/http", "this module"},
 		{"github.com/alkdev/alknet/core/auth", "identities and scopes"},
 		{"github.com/alkdev/alknet/core/config", "the limit of failed attempts"},
+		{"github.com/coder/websocket", "RFC 6455"},
 		{"github.com/go-chi/chi/v5", "routes"},
 		{"github.com/quic-go/quic-go", "HTTP/3"},
 		{"github.com/quic-go/qpack", "of quic-go"},

@@ -22,7 +22,7 @@
 // at /.well-known/alknet. Everything else is the decoy: the error page of a
 // common web server, byte for byte the same whether a path does not exist or the
 // caller may not use it. Set [Server.Challenge] to answer 401, 403 and 429
-// instead.
+// instead. [Server.Call] shows itself to whoever asks for its path.
 //
 // # Who is asking
 //
@@ -31,6 +31,28 @@
 // query parameters and client certificates identify nobody, so that no browser
 // sends a right along by itself. [Server.Require] guards a route; inside it
 // [IdentityFrom] tells who calls. Failed attempts are counted by source prefix.
+//
+// # WebSocket
+//
+// [Server.Call] serves WebSockets (RFC 6455) at /alknet/call, HTTP/1.1 only, as
+// connections of one stream with the protocol name "alknet/call":
+//
+//	web.Call = &call.Server{Registry: reg, Identities: store}
+//
+// A binary message is one frame of that stream; anything else ends the socket
+// with 1002. The upgrade needs a token, in Authorization or, since browsers
+// cannot set that, as a subprotocol beside the one that is selected:
+//
+//	new WebSocket(url, ["alknet.call", "alknet.bearer." + token])
+//
+// The token is never echoed or logged here; a proxy in front may log request
+// headers. Pages of every origin may connect: the token is the only right they
+// have, and no browser adds it by itself. The connection proves the token's
+// identity, and ends when that is revoked. Messages are not compressed, have at
+// most 64 MiB and are read one ahead of the handler. A peer that neither sends
+// nor answers a ping for [Limits.StallTimeout] is gone, and one that takes
+// nothing for as long is too; if it takes not even a ping or pong, five seconds
+// are enough.
 //
 // # Limits
 //
@@ -42,5 +64,6 @@
 // connection, which ends when no request has arrived for [Limits.IdleTimeout].
 //
 // [Server.Drain] closes idle HTTP/1.1 connections, sends GOAWAY on HTTP/2 and
-// HTTP/3, and waits for the requests in progress.
+// HTTP/3, and waits for the requests in progress and for the handlers of
+// WebSockets, which then close with 1001.
 package alkhttp

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/alkdev/alknet/core v0.1.0
+	github.com/coder/websocket v1.8.15
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/quic-go/quic-go v0.64.1
 	go.uber.org/goleak v1.3.0

@@ -23,6 +23,9 @@ func (s *Server) routes() http.Handler {
 	if s.WellKnown != nil {
 		r.Handle("/.well-known/alknet", readOnly(s.wellKnown))
 	}
+	if s.Call != nil {
+		r.HandleFunc(callPath, s.serveCall)
+	}
 	if s.Metrics != nil {
 		r.With(s.Require(auth.Do("http", "metrics"))).Handle("/metrics", readOnly(s.Metrics.ServeHTTP))
 	}

@@ -40,6 +40,13 @@ type Server struct {
 	// Metrics serves /metrics to identities with the scope http:metrics. If
 	// nil, it is the decoy.
 	Metrics http.Handler
+	// Call serves WebSockets at /alknet/call as connections with the protocol
+	// name "alknet/call" and one stream, which may be written to at once. Who
+	// shows no valid token is answered 401, whatever Challenge says. Draining
+	// Call is its owner's part, as if it were registered with a core.Router:
+	// the sockets close when it returns from Handle. If nil, the path is the
+	// decoy.
+	Call core.ProtocolHandler
 	// Routes adds routes, once, before the first request. The paths above
 	// cannot be replaced.
 	Routes func(chi.Router)
@@ -61,13 +68,14 @@ type Server struct {
 	NoAltSvc bool
 
 	Limits Limits
-	// Logger gets authentication attempts, panics and the reasons of failed
-	// requests; never paths or hosts. If nil, nothing is logged.
+	// Logger gets authentication attempts, panics, the ends of WebSockets and
+	// the reasons of failed requests; never paths or hosts. If nil, nothing is logged.
 	Logger *slog.Logger
 
 	once    sync.Once
 	limits  Limits
 	handler http.Handler
+	calls   core.Router // of Call alone
 	http1   *http.Server
 	http2   *http.Server
 	// draining ends when Drain begins.
@@ -92,6 +100,10 @@ func (s *Server) init() {
 		s.limits = s.Limits.withDefaults()
 		s.draining, s.startDrain = context.WithCancel(context.Background())
 		s.empty = make(chan struct{})
+		if s.Call != nil {
+			s.calls.Logger = s.Logger
+			_ = s.calls.Register(core.HandlerFunc(callALPN, s.openCall)) // the only one: never a duplicate
+		}
 		s.handler = s.chain(s.routes())
 		s.http1, s.http2 = s.newStreamServers()
 	})
