@@ -62,6 +62,21 @@ func (r *Registry) add(e *entry) error {
 	return nil
 }
 
+// Operations returns what has been registered, sorted by name, in memory of its
+// own: for another registry that is to offer the same and more.
+func (r *Registry) Operations() []Operation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ops := make([]Operation, 0, len(r.all))
+	for _, e := range r.all {
+		if e.op.Namespace() != reserved {
+			ops = append(ops, e.op.clone())
+		}
+	}
+	slices.SortFunc(ops, func(a, b Operation) int { return strings.Compare(a.Name, b.Name) })
+	return ops
+}
+
 func (r *Registry) put(e *entry) {
 	r.all[e.op.Name] = e
 	if e.op.Visibility == External {
@@ -233,12 +248,12 @@ func (e *entry) compileComposition() error {
 		if pinned, ok := strings.CutPrefix(use, pinnedPrefix); ok {
 			peer, rest, _ := strings.Cut(pinned, "/")
 			if peer == "" {
-				return fmt.Errorf("Uses: %q names no peer; write peer:NAME/OPERATION", clip(use, maxName))
+				return fmt.Errorf("use %q names no peer; write peer:NAME/OPERATION", clip(use, maxName))
 			}
 			name = rest
 		}
 		if err := checkName(name); err != nil {
-			return fmt.Errorf("Uses: %q: %w", clip(use, maxName), err)
+			return fmt.Errorf("use %q: %w", clip(use, maxName), err)
 		}
 		e.uses[use] = true
 	}

@@ -135,7 +135,7 @@ func TestRegisterRefusesWithTheReason(t *testing.T) {
 		{"ill-formed Uses", composes("a"), `"a": a name has two or more`},
 		{"wildcard in Uses", composes("a/*"), "components of letters"},
 		{"pinned Uses without peer", composes("peer:/a/b"), "names no peer"},
-		{"pinned Uses without operation", composes("peer:laptop"), "Uses"},
+		{"pinned Uses without operation", composes("peer:laptop"), "use "},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -244,5 +244,46 @@ func TestRegisteredOperationDoesNotChangeWithItsOriginal(t *testing.T) {
 	raw, err := who.Call(t.Context(), "services/schema", json.RawMessage(`{"name":"a/b"}`))
 	if err != nil || !strings.Contains(string(raw), `"integer"`) || !strings.Contains(string(raw), `git:read`) {
 		t.Errorf("%s %v", raw, err)
+	}
+}
+
+func TestOperations(t *testing.T) {
+	var first, second call.Registry
+	if got := first.Operations(); len(got) != 0 {
+		t.Errorf("an empty registry: %+v", got)
+	}
+	for _, name := range []string{"b/hidden", "b/a", "a/z"} {
+		op := call.Operation{Spec: call.Spec{Name: name, Type: call.TypeQuery, Input: json.RawMessage(`{"type":"integer"}`)}, Handle: answer(`1`)}
+		if name == "b/hidden" {
+			op.Visibility = call.Internal
+		}
+		if err := first.Register(op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin := somebody(t, "lena", "admin")
+	for _, when := range []string{"before its first use", "after"} {
+		got := first.Operations()
+		var names []string
+		for _, op := range got {
+			names = append(names, op.Name)
+		}
+		if strings.Join(names, " ") != "a/z b/a b/hidden" {
+			t.Errorf("%s: got %q", when, names)
+		}
+		got[0].Input[2] = 'X'
+		server := call.Server{Registry: &first}
+		if _, err := server.Local(admin).Call(t.Context(), "a/z", json.RawMessage(`2`)); err != nil {
+			t.Errorf("%s: the copy is none: %v", when, err)
+		}
+	}
+	for _, op := range first.Operations() {
+		if err := second.Register(op); err != nil {
+			t.Error(err)
+		}
+	}
+	other := call.Server{Registry: &second}
+	if out, err := other.Local(admin).Call(t.Context(), "a/z", json.RawMessage(`2`)); err != nil || string(out) != "1" {
+		t.Errorf("the other registry: %s, %v", out, err)
 	}
 }
