@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alkdev/alknet/call/internal/jsontok"
 	"github.com/alkdev/alknet/core"
@@ -226,16 +227,21 @@ const (
 	requestTimedOut = "request timed out"
 )
 
-// endOf is the error of a call whose context has ended; nil if it has not.
+// endOf is the error of a call whose context has ended; nil if it has not. A
+// deadline counts by the clock: the timers of several that are equal expire in
+// any order.
 func endOf(ctx context.Context) *Error {
-	switch err := ctx.Err(); {
+	err := ctx.Err()
+	if deadline, ok := ctx.Deadline(); err == nil && ok && !time.Now().Before(deadline) {
+		err = context.DeadlineExceeded
+	}
+	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: CodeTimeout, Message: requestTimedOut, Retryable: true, err: err}
-	default:
-		return &Error{Code: CodeInternal, Message: "request cancelled", err: err}
 	}
+	return &Error{Code: CodeInternal, Message: "request cancelled", err: err}
 }
 
 func notFound(operation string) *Error {

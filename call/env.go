@@ -205,17 +205,16 @@ func (v Env) child(e *entry) *Request {
 // context is what a composed call runs under: the caller's context, that ends
 // with the handler's too, whether or not it descends from it.
 func (v Env) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	parent := v.scope
+	parent, child := v.scope, ctx
+	if v.keep {
+		child = context.WithoutCancel(ctx)
+	}
 	deadline, limited := parent.Deadline()
 	if own, ok := ctx.Deadline(); ok && (!limited || own.Before(deadline)) {
 		deadline, limited = own, true
 	}
-	child := ctx
-	if v.keep {
-		child = context.WithoutCancel(ctx)
-	}
 	var cancel context.CancelFunc
-	if limited {
+	if has, ok := child.Deadline(); limited && (!ok || deadline.Before(has)) {
 		child, cancel = context.WithDeadline(child, deadline)
 	} else {
 		child, cancel = context.WithCancel(child)
