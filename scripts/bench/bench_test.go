@@ -33,7 +33,7 @@ func run(t *testing.T, args ...string) string {
 
 // TestRows measures rows of each kind once, as quickly as it goes.
 func TestRows(t *testing.T) {
-	for _, row := range []string{"first-byte|bulk-tls|bulk-quic|bulk-quic-bbr", "start-serve|ping"} {
+	for _, row := range []string{"first-byte|bulk-tls|bulk-quic|bulk-quic-bbr", "start-serve|ping", "call-one-.*|call-64-typed|call-stream-tcp|bytes-each"} {
 		file := filepath.Join(t.TempDir(), "report.json")
 		table := run(t, "-quick", "-noisy", "-pairs", "1", "-row", "^("+row+")$", "-json", file)
 		raw, err := os.ReadFile(file)

@@ -47,9 +47,9 @@ func shows(cert *tls.Certificate) func(context.Context) (*tls.Certificate, error
 }
 
 // faces is the TLS configuration of both servers.
-func faces() *tlsconf.Server {
+func faces(alpns ...string) *tlsconf.Server {
 	cert, _ := identity(1)
-	return &tlsconf.Server{Node: cert, NodeALPNs: []string{alpn}}
+	return &tlsconf.Server{Node: cert, NodeALPNs: alpns}
 }
 
 // clientTLS is what the dialler does, for the peer's client.
@@ -72,8 +72,11 @@ func clientTLS() *tls.Config {
 
 // serveNode serves the bench protocol.
 func serveNode(listen string, plain bool) (addr string, stop func(), err error) {
-	router := &core.Router{}
-	err = router.Register(core.HandlerFunc(alpn, func(ctx context.Context, conn core.Connection, _ *core.AuthContext) error {
+	return serveProtocol(listen, plain, core.HandlerFunc(alpn, eachStream(func(s core.Stream) { serveStream(s) })))
+}
+
+func eachStream(serve func(core.Stream)) func(context.Context, core.Connection, *core.AuthContext) error {
+	return func(ctx context.Context, conn core.Connection, _ *core.AuthContext) error {
 		for {
 			s, err := conn.AcceptStream(ctx)
 			if err != nil {
@@ -81,11 +84,16 @@ func serveNode(listen string, plain bool) (addr string, stop func(), err error) 
 			}
 			go func() {
 				defer s.Close()
-				serveStream(s)
+				serve(s)
 			}()
 		}
-	}))
-	if err != nil {
+	}
+}
+
+// serveProtocol serves one protocol on a node whose only peer is the client.
+func serveProtocol(listen string, plain bool, handler core.ProtocolHandler) (addr string, stop func(), err error) {
+	router := &core.Router{}
+	if err := router.Register(handler); err != nil {
 		return "", nil, err
 	}
 	cert, _ := identity(2)
@@ -100,7 +108,7 @@ func serveNode(listen string, plain bool) (addr string, stop func(), err error) 
 	if err != nil {
 		return "", nil, err
 	}
-	e := &endpoint.Endpoint{Router: router, TLS: faces(), Identities: store, Changed: store.Changed, Limits: store.Limits, NoGRO: plain}
+	e := &endpoint.Endpoint{Router: router, TLS: faces(handler.ALPNs()...), Identities: store, Changed: store.Changed, Limits: store.Limits, NoGRO: plain}
 	if err := e.Listen(listen); err != nil {
 		return "", nil, err
 	}
@@ -123,7 +131,7 @@ func serveBare(listen string) (addr string, stop func(), err error) {
 		return "", nil, err
 	}
 	tr := &quic.Transport{Conn: udp}
-	ln, err := tr.Listen(faces().QUIC(), endpoint.QUICConfig())
+	ln, err := tr.Listen(faces(alpn).QUIC(), endpoint.QUICConfig())
 	if err != nil {
 		return "", nil, err
 	}
@@ -198,15 +206,9 @@ func (e end) connected() (client, func(), error) {
 
 func nodeDialer(plain bool, via dial.Via) func(addr string) func() (client, error) {
 	return func(addr string) func() (client, error) {
-		cert, _ := identity(2)
-		_, server := identity(1)
-		d := &dial.Dialer{Certificate: shows(&cert), NoGRO: plain}
-		target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", server, addr))
+		connect := connector(addr, alpn, plain, via)
 		return func() (client, error) {
-			if err != nil {
-				return client{}, err
-			}
-			conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: via})
+			conn, err := connect()
 			if err != nil {
 				return client{}, err
 			}
@@ -215,6 +217,21 @@ func nodeDialer(plain bool, via dial.Via) func(addr string) func() (client, erro
 				close: func() { conn.Close(core.CodeNone, "") },
 			}, nil
 		}
+	}
+}
+
+// connector makes the certificate once, however often it is called then.
+func connector(addr, alpn string, plain bool, via dial.Via) func() (core.Connection, error) {
+	cert, _ := identity(2)
+	_, server := identity(1)
+	d := &dial.Dialer{Certificate: shows(&cert), NoGRO: plain}
+	target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", server, addr))
+	return func() (core.Connection, error) {
+		if err != nil {
+			return nil, err
+		}
+		conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: via})
+		return conn, err
 	}
 }
 

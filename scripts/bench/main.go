@@ -20,9 +20,10 @@ func suite() harness.Suite {
 		Name:    "alknet",
 		Command: "go run ./scripts/bench",
 		Doc:     "docs/benchmarks.md",
-		Groups:  []harness.Group{transport(), start(), lab()},
+		Groups:  []harness.Group{transport(), start(), lab(), calls()},
 		Helpers: map[string]func([]string) error{
 			"idle-clients": idleClients,
+			"serve-rpc":    serveRPC,
 			"serve":        serveEnd,
 			"dial":         dialEnd,
 			"bulk":         bulkEnd,

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
 	"net"
 
@@ -37,15 +36,7 @@ func dialNodeTCP() (stream, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cert, _ := identity(2)
-	_, id := identity(1)
-	target, err := dial.ParseTarget(fmt.Sprintf("alknet://%s@%s", id, addr))
-	if err != nil {
-		stop()
-		return nil, nil, err
-	}
-	d := &dial.Dialer{Certificate: shows(&cert)}
-	conn, _, err := d.Dial(context.Background(), dial.Request{Target: target, ALPN: alpn, Via: dial.OnlyTCP})
+	conn, err := connector(addr, alpn, false, dial.OnlyTCP)()
 	if err != nil {
 		stop()
 		return nil, nil, err
@@ -61,7 +52,7 @@ func dialBareTCP() (stream, func(), error) {
 		return nil, nil, err
 	}
 	defer ln.Close()
-	settings := faces().TCP("")
+	settings := faces(alpn).TCP("")
 	go func() {
 		nc, err := ln.Accept()
 		if err != nil {

@@ -70,7 +70,7 @@ func (s Suite) child(args []string, stderr io.Writer) int {
 		os.Stdout = os.Stderr // a stray print must not end up in the answer
 		err = s.takeSample(os.Stdin, out)
 	} else if helper := s.Helpers[strings.Join(args[1:min(2, len(args))], "")]; helper != nil {
-		err = helper(args[2:])
+		err = profiled(os.Getenv(profileVariable), strings.Join(args[1:], "-"), func() error { return helper(args[2:]) })
 	} else {
 		err = fmt.Errorf("no helper %q", args[1:])
 	}
@@ -89,7 +89,7 @@ type options struct {
 	pairs                int
 	seed                 uint64
 	wait                 time.Duration
-	json, doc            string
+	json, doc, profile   string
 	quick, noisy, strict bool
 	write, list          bool
 	group, row           string
@@ -107,6 +107,7 @@ func (s Suite) parse(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.noisy, "noisy", false, "do not wait for the machine to become quiet")
 	f.DurationVar(&o.wait, "wait", time.Minute, "how long to wait for a quiet machine before a row")
 	f.StringVar(&o.json, "json", "", "write all results, every sample included, to this `file`")
+	f.StringVar(&o.profile, "profile", "", "write CPU profiles of samples and their helpers to this `folder`, which costs a few per cent")
 	f.BoolVar(&o.write, "write", false, "update the tables, plots and JSON files of the documentation")
 	f.StringVar(&o.doc, "doc", s.Doc, "the Markdown `file` that -write updates")
 	f.BoolVar(&o.strict, "strict", false, "exit with status 1 if a target is missed")
@@ -136,6 +137,8 @@ func (o *options) complete(s Suite) (err error) {
 	switch {
 	case o.pairs < 1 || o.pairs < leastPairs && !o.quick:
 		return fmt.Errorf("-pairs %d: at least %d are needed for an interval; -quick allows fewer", o.pairs, leastPairs)
+	case o.write && o.profile != "":
+		return errors.New("-write and -profile: profiled samples are slower than others")
 	case o.write && o.row != "":
 		return errors.New("-write and -row: a table is written whole; choose with -group")
 	case o.write && o.doc == "":

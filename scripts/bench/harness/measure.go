@@ -82,7 +82,7 @@ func (b *bench) sample(ctx context.Context, r Row, setup *Setup, side string, se
 	defer os.RemoveAll(dir)
 	ctx, cancel := r.context(ctx)
 	defer cancel()
-	return take(ctx, request{Row: r.Name, Side: side, Seed: seed, Quick: b.options.quick, Dir: dir, Values: setup.values})
+	return take(ctx, request{Row: r.Name, Side: side, Seed: seed, Quick: b.options.quick, Profile: b.options.profile, Dir: dir, Values: setup.values})
 }
 
 func newResult(r Row) Result {
@@ -101,6 +101,7 @@ func (res *Result) giveUp(err error) {
 func (res *Result) evaluate(t Target) {
 	res.Value = res.compare(func(s Taken) float64 { return s.Value })
 	res.CPU = res.compare(res.cpu())
+	res.Allocs = res.compare(func(s Taken) float64 { return s.Allocs })
 	res.Memory = res.compare(func(s Taken) float64 { return float64(s.Peak) })
 	res.Verdict = t.judge(res.Value.Ratio, res.CPU.Ratio, res.Memory.Ratio)
 }

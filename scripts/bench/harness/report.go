@@ -43,6 +43,7 @@ type Result struct {
 	Verdict Verdict    `json:"holds"`
 	Value   Comparison `json:"value,omitzero"`
 	CPU     Comparison `json:"cpu,omitzero"`    // seconds
+	Allocs  Comparison `json:"allocs,omitzero"` // of one operation
 	Memory  Comparison `json:"memory,omitzero"` // bytes
 	Quiet   Quiet      `json:"quiet"`
 	Skipped string     `json:"skipped,omitempty"`

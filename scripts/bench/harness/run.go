@@ -51,7 +51,11 @@ func (r *Run) Helper(name string, args ...string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Command(self, append([]string{helperMode, name}, args...)...), nil
+	cmd := r.Command(self, append([]string{helperMode, name}, args...)...)
+	if r.request.Profile != "" {
+		cmd.Env = append(os.Environ(), profileVariable+"="+r.request.Profile)
+	}
+	return cmd, nil
 }
 
 // Rate does warm operations, then n more, all scaled, and returns how many of

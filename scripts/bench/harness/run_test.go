@@ -85,12 +85,28 @@ func TestReport(t *testing.T) {
 	if got := row(t, r, "seeded"); got.CPU != (harness.Comparison{}) || got.Memory != (harness.Comparison{}) {
 		t.Errorf("figures that the samples do not have: %+v %+v", got.CPU, got.Memory)
 	}
-	if got := row(t, r, "set-up"); got.CPU.Ours != 1e-6 || got.Memory.Ours != 1<<20 || got.Verdict != harness.NoTarget {
+	if got := row(t, r, "set-up"); got.CPU.Ours != 1e-6 || got.Allocs.Ours != 3 || got.Memory.Ours != 1<<20 || got.Verdict != harness.NoTarget {
 		t.Errorf("set-up: %+v", got)
 	}
-	for _, want := range []string{"| twice ", "2.000 (2.000..2.000)", "≥ 1.50", "seed 7"} {
+	for _, want := range []string{"| twice ", "2.000 (2.000..2.000)", "≥ 1.50", "seed 7", "| allocations (95 %) ", "1 µs", "1.000 (1.000..1.000), 3 "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestProfile(t *testing.T) {
+	folder := t.TempDir()
+	command(t, 0, "-quick", "-noisy", "-pairs", "1", "-row", "^chatty$", "-profile", folder)
+	for _, pattern := range []string{"chatty-ours-*.pprof", "chatty-peer-*.pprof", "say-a-b-*.pprof"} {
+		files, err := filepath.Glob(filepath.Join(folder, pattern))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: %v, %v", pattern, files, err)
+		}
+		for _, f := range files {
+			if st, err := os.Stat(f); err != nil || st.Size() == 0 {
+				t.Errorf("%s is empty (%v)", f, err)
+			}
 		}
 	}
 }
@@ -165,6 +181,7 @@ func TestArguments(t *testing.T) {
 		"no expression":            {"-row", "("},
 		"argument":                 {"good"},
 		"no such flag":             {"-fast"},
+		"slow and published":       {"-write", "-doc", "x.md", "-profile", "x"},
 		"part of a table":          {"-write", "-row", "twice", "-doc", "x.md"},
 		"write without document":   {"-write"},
 		"negative number of pairs": {"-quick", "-pairs", "-1"},

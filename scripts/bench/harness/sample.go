@@ -30,12 +30,13 @@ const (
 // request is the first line of a sample's standard input, which then stays open
 // for as long as the parent lives.
 type request struct {
-	Row    string            `json:"row"`
-	Side   string            `json:"side"`
-	Seed   uint64            `json:"seed"`
-	Quick  bool              `json:"quick"`
-	Dir    string            `json:"dir"`
-	Values map[string]string `json:"values"`
+	Row     string            `json:"row"`
+	Side    string            `json:"side"`
+	Seed    uint64            `json:"seed"`
+	Quick   bool              `json:"quick"`
+	Profile string            `json:"profile"` // folder
+	Dir     string            `json:"dir"`
+	Values  map[string]string `json:"values"`
 }
 
 // answer is all of a sample's standard output.
@@ -147,7 +148,14 @@ func (s Suite) takeSample(in io.Reader, out io.Writer) error {
 	if q.Side == peer {
 		measure = r.Peer
 	}
-	return json.NewEncoder(out).Encode(answerOf(measure(&Run{ctx: ctx, request: q, dir: q.Dir})))
+	var a answer
+	if err := profiled(q.Profile, q.Row+"-"+q.Side, func() error {
+		a = answerOf(measure(&Run{ctx: ctx, request: q, dir: q.Dir}))
+		return nil
+	}); err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(a)
 }
 
 func answerOf(s Sample, err error) answer {
@@ -160,7 +168,7 @@ func answerOf(s Sample, err error) answer {
 	case s.Peak == 0:
 		s.Peak = max(ownPeak(), childrenPeak())
 	}
-	for _, figure := range []*float64{&s.Value, &s.CPU} {
+	for _, figure := range []*float64{&s.Value, &s.CPU, &s.Allocs} {
 		if math.IsNaN(*figure) || math.IsInf(*figure, 0) { // JSON knows neither
 			*figure = -1
 		}

@@ -61,6 +61,9 @@ type Sample struct {
 	// without the set-up. If it is 0, the row shows the CPU time of the whole
 	// sample instead, its children included; if negative, none.
 	CPU float64 `json:"cpu,omitempty"`
+	// Allocs is heap allocations for one operation. A table has a column for
+	// them if any of its rows measures them on both sides.
+	Allocs float64 `json:"allocs,omitempty"`
 	// Peak is resident memory in bytes at its highest. If it is 0, the harness
 	// takes that of the largest process of the sample; if negative, none is shown.
 	Peak int64 `json:"peak,omitempty"`

@@ -12,29 +12,60 @@ import (
 func writeTable(out io.Writer, project string, g GroupResult) {
 	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	line := func(cells ...string) { fmt.Fprintln(w, "| "+strings.Join(cells, "\t| ")+"\t|") }
-	line("row", cell(project), "peer", "ratio (95 %)", "CPU (95 %)", "peak memory (95 %)", "target", "holds")
-	line(slices.Repeat([]string{"---"}, 8)...)
+	counted := slices.ContainsFunc(g.Rows, func(r Result) bool { return r.Allocs.Ratio.measured() })
+	head := []string{"row", cell(project), "peer", "ratio (95 %)", "CPU (95 %)", "peak memory (95 %)", "target", "holds"}
+	if counted {
+		head = slices.Insert(head, 5, "allocations (95 %)")
+	}
+	line(head...)
+	line(slices.Repeat([]string{"---"}, len(head))...)
 	var notes []string
 	for _, r := range g.Rows {
 		name := r.Name
 		switch {
 		case r.Skipped != "":
-			line(name, "skipped: "+cell(r.Skipped), "", "", "", "", cell(r.Target.String()), "")
+			line(incomplete(len(head), name, "skipped: "+cell(r.Skipped), r.Target)...)
 			continue
 		case r.Error != "":
-			line(name, "**failed**: "+cell(r.Error), "", "", "", "", cell(r.Target.String()), "")
+			line(incomplete(len(head), name, "**failed**: "+cell(r.Error), r.Target)...)
 			continue
 		case !r.Quiet.quiet():
 			name += " *"
 			notes = append(notes, fmt.Sprintf("%s (%v)", r.Name, r.Quiet))
 		}
-		line(name, fmt.Sprintf("%.4g %s", r.Value.Ours, cell(r.Unit)), fmt.Sprintf("%.4g", r.Value.Peer),
-			r.Value.Ratio.String(), r.CPU.Ratio.String(), memoryCell(r.Memory), cell(r.Target.String()), r.Verdict.cell())
+		cells := []string{name, fmt.Sprintf("%.4g %s", r.Value.Ours, cell(r.Unit)), fmt.Sprintf("%.4g", r.Value.Peer),
+			r.Value.Ratio.String(), r.CPU.Ratio.String(), memoryCell(r.Memory), cell(r.Target.String()), r.Verdict.cell()}
+		if counted {
+			cells[4] = operationCell(r)
+			cells = slices.Insert(cells, 5, allocsCell(r.Allocs))
+		}
+		line(cells...)
 	}
 	w.Flush()
 	if len(notes) > 0 {
 		fmt.Fprintf(out, "\n\\* The machine was not quiet: %s.\n", strings.Join(notes, "; "))
 	}
+}
+
+func incomplete(columns int, name, reason string, t Target) []string {
+	cells := make([]string, columns)
+	cells[0], cells[1], cells[columns-2] = name, reason, cell(t.String())
+	return cells
+}
+
+// operationCell has the time of one operation if that is what was measured.
+func operationCell(r Result) string {
+	if !r.Allocs.Ratio.measured() {
+		return r.CPU.Ratio.String()
+	}
+	return fmt.Sprintf("%v, %.3g µs", r.CPU.Ratio, r.CPU.Ours*1e6)
+}
+
+func allocsCell(c Comparison) string {
+	if !c.Ratio.measured() {
+		return "-"
+	}
+	return fmt.Sprintf("%v, %.3g", c.Ratio, c.Ours)
 }
 
 func memoryCell(c Comparison) string {
