@@ -107,7 +107,7 @@ func list(s *scope, input json.RawMessage) (page, *Error) {
 		_ = json.Unmarshal(asked["limit"], &limit)
 		_ = json.Unmarshal(asked["after"], &after)
 	}
-	all := listing(s.visibleOwn())
+	all := listing(s.visible())
 	from, found := slices.BinarySearchFunc(all, after, func(l listed, after string) int { return strings.Compare(l.Name, after) })
 	if found {
 		from++
@@ -124,14 +124,30 @@ func list(s *scope, input json.RawMessage) (page, *Error) {
 func (s *scope) visibleOwn() []*entry {
 	var own []*entry
 	for name := range maps.Keys(s.server.Registry.external) {
-		if e := s.server.lookup(name); e != nil && s.visible(e) {
+		if e := s.server.lookup(name); e != nil && s.mayCall(e) {
 			own = append(own, e)
 		}
 	}
 	return own
 }
 
-func (s *scope) visible(e *entry) bool {
+// visible adds to them what rules expose of peers.
+func (s *scope) visible() []*entry {
+	all := s.visibleOwn()
+	for _, peer := range s.server.Peers.names() {
+		all = append(all, s.visibleOf(peer)...)
+	}
+	return all
+}
+
+// visibleOf leaves out what an operation of this node hides.
+func (s *scope) visibleOf(peer string) []*entry {
+	return slices.DeleteFunc(s.server.Peers.exposedBy(peer), func(e *entry) bool {
+		return s.server.lookup(e.op.Name) != e || !s.mayCall(e)
+	})
+}
+
+func (s *scope) mayCall(e *entry) bool {
 	return e.gate.visible(s.server.Ownership, s.request.Identity)
 }
 
@@ -168,7 +184,7 @@ func describe(s *scope, in struct {
 }) (description, *Error) {
 	name := strings.TrimPrefix(in.Name, "/")
 	e := s.server.lookup(name)
-	if e == nil || !s.visible(e) {
+	if e == nil || !s.mayCall(e) {
 		return description{}, notFound(name)
 	}
 	op := &e.op
@@ -226,15 +242,13 @@ type offer struct {
 func listPeers(s *scope, _ json.RawMessage) (offers, *Error) {
 	var all offers
 	add := func(peer string, entries []*entry) {
-		entries = slices.DeleteFunc(entries, func(e *entry) bool { return !s.visible(e) })
 		if len(entries) > 0 {
 			all.Peers = append(all.Peers, offer{peer, listing(entries)})
 		}
 	}
-	add("local", s.visibleOwn())
-	peers := s.server.Peers
-	for _, name := range slices.Sorted(slices.Values(peers.names())) {
-		add(name, peers.exposedBy(name))
+	add(localPeer, s.visibleOwn())
+	for _, name := range slices.Sorted(slices.Values(s.server.Peers.names())) {
+		add(name, s.visibleOf(name))
 	}
 	return all, nil
 }
