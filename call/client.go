@@ -30,18 +30,21 @@ type Client struct {
 	token    string
 	accepted bool
 
-	ctx    context.Context // ends with the connection
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	done   chan struct{}
-	tasks  chan func()
+	ctx       context.Context // ends with the connection
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	done      chan struct{}
+	tasks     chan func()
+	dismissed chan struct{} // ends an idle worker
+	idle      atomic.Int64  // workers
+	watching  atomic.Bool   // the watch is set
 
 	idPrefix string
 	lastID   atomic.Uint64
 
 	concurrent atomic.Bool  // the other end runs the requests of a stream at once
 	single     atomic.Bool  // the connection has one stream
-	calls      atomic.Int64 // made here, to decide upon probing
+	made       atomic.Int64 // calls from here, to decide upon probing
 	probing    sync.Once
 	owned      atomic.Int64 // streams that serve one call each
 
@@ -57,7 +60,9 @@ type Client struct {
 	pending  map[string]*pending
 	inbound  map[string]*inbound
 	quieting chan struct{} // closed when inbound is empty; nil if nobody waits
-	retiring *time.Timer // nil if none is due
+	retiring *time.Timer   // nil if none is due
+	watcher  *time.Timer
+	unneeded int64 // workers idle at the last look
 	closing  bool
 	deaf     bool // the only stream has ended: no abort can come
 	err      error
@@ -122,14 +127,15 @@ func newClient(ctx context.Context, conn core.Connection, o clientOptions) *Clie
 	}
 	c := &Client{
 		conn: conn, server: o.server, who: o.who, token: o.token, accepted: o.accepted,
-		limits:   o.server.Limits.withDefaults(),
-		done:     make(chan struct{}),
-		tasks:    make(chan func()),
-		first:    make(chan struct{}),
-		idPrefix: strings.ToLower(rand.Text()[:6]) + "-",
-		streams:  map[*stream]struct{}{},
-		pending:  map[string]*pending{},
-		inbound:  map[string]*inbound{},
+		limits:    o.server.Limits.withDefaults(),
+		done:      make(chan struct{}),
+		tasks:     make(chan func()),
+		dismissed: make(chan struct{}),
+		first:     make(chan struct{}),
+		idPrefix:  strings.ToLower(rand.Text()[:6]) + "-",
+		streams:   map[*stream]struct{}{},
+		pending:   map[string]*pending{},
+		inbound:   map[string]*inbound{},
 	}
 	if o.limits != nil {
 		c.limits = o.limits.withDefaults()
@@ -186,9 +192,6 @@ func (c *Client) launch(f func()) bool {
 	return true
 }
 
-// idleWorker is how long a goroutine waits for its next task.
-const idleWorker = 2 * time.Second
-
 // work runs a short task like launch, on a goroutine that has run others, if
 // one waits: its stack has grown already.
 func (c *Client) work(task func()) bool {
@@ -201,14 +204,15 @@ func (c *Client) work(task func()) bool {
 }
 
 func (c *Client) worker(task func()) {
-	idle := time.NewTimer(idleWorker)
-	defer idle.Stop()
 	for {
 		task()
-		idle.Reset(idleWorker)
+		c.idle.Add(1)
+		c.watch()
 		select {
 		case task = <-c.tasks:
-		case <-idle.C:
+			c.idle.Add(-1)
+		case <-c.dismissed:
+			c.idle.Add(-1)
 			return
 		case <-c.ctx.Done():
 			return
@@ -257,10 +261,15 @@ func (c *Client) retireIdle() {
 			return
 		}
 		var idle []*stream
-		before := time.Now().Add(-idleStream)
+		young := 0
+		now := time.Now()
 		for s := range c.streams {
-			if !s.opened && s.idleBefore(before) {
+			switch {
+			case s.opened || !s.idleBefore(now):
+			case s.idleBefore(now.Add(-idleStream)):
 				idle = append(idle, s)
+			default:
+				young++
 			}
 		}
 		slices.SortFunc(idle, func(a, b *stream) int { return a.lastUse().Compare(b.lastUse()) })
@@ -269,7 +278,9 @@ func (c *Client) retireIdle() {
 			s.out.end()
 			s.st.CancelRead(core.CodeNone)
 		}
-		c.retireIdle()
+		if young > 0 {
+			c.retireIdle()
+		}
 	})
 }
 
@@ -341,6 +352,9 @@ func (c *Client) end(code uint64, err error) {
 	if c.retiring != nil {
 		c.retiring.Stop()
 	}
+	if c.watcher != nil {
+		c.watcher.Stop()
+	}
 	all := c.pending
 	c.pending = map[string]*pending{}
 	streams := c.streams
@@ -349,6 +363,9 @@ func (c *Client) end(code uint64, err error) {
 	c.gate.Lock()
 	c.gated = true
 	c.gate.Unlock()
+	for _, in := range c.calls() {
+		in.ctx.cancel(err)
+	}
 	c.cancel()
 	c.conn.Close(code, reasonOf(err))
 	for s := range streams {

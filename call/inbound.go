@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/alkdev/alknet/call/internal/schema"
 	"github.com/alkdev/alknet/call/internal/wire"
@@ -16,14 +17,16 @@ type inbound struct {
 	c      *Client
 	id     string
 	stream *stream
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx    callContext
 	credit *credit // protected by Client.mu until the window is known
 
 	subscription bool // protected by Client.mu
 }
 
-var errAborted = errors.New("aborted by the caller")
+var (
+	errAborted  = errors.New("aborted by the caller")
+	errFinished = errors.New("the call is finished")
+)
 
 // receive takes one frame. It waits for nothing.
 func (c *Client) receive(s *stream, body []byte) error {
@@ -65,12 +68,11 @@ func (c *Client) requested(s *stream, id string, body []byte) error {
 		}
 		return nil
 	}
-	in.ctx, in.cancel = context.WithCancelCause(c.ctx)
+	in.ctx.Context = c.ctx
 	c.inbound[id] = in
 	c.mu.Unlock()
 	s.begin()
 	if !c.work(func() { in.serve(body) }) {
-		in.cancel(nil)
 		in.leave()
 		s.answered()
 	}
@@ -103,7 +105,7 @@ func (c *Client) aborted(s *stream, id string, body []byte) error {
 	in := c.inbound[id]
 	c.mu.Unlock()
 	if in != nil {
-		in.cancel(errAborted)
+		in.ctx.cancel(errAborted)
 		return nil
 	}
 	return c.answered(s, wire.Aborted, id, body)
@@ -127,7 +129,7 @@ func (c *Client) abortUnheard() {
 	c.deaf = true
 	for _, in := range c.inbound {
 		if in.subscription {
-			in.cancel(errAborted)
+			in.ctx.cancel(errAborted)
 		}
 	}
 }
@@ -143,7 +145,7 @@ func (c *Client) abortFrom(s *stream) {
 	}
 	c.mu.Unlock()
 	for _, in := range lost {
-		in.cancel(errAborted)
+		in.ctx.cancel(errAborted)
 	}
 }
 
@@ -166,7 +168,7 @@ func (c *Client) stopSubscriptions() {
 	defer c.mu.Unlock()
 	for _, in := range c.inbound {
 		if in.subscription {
-			in.cancel(errDraining)
+			in.ctx.cancel(errDraining)
 		}
 	}
 }
@@ -207,11 +209,11 @@ func (in *inbound) serve(body []byte) {
 		case malformed != nil:
 			in.c.log("malformed", malformed)
 			in.stream.lose(malformed, core.CodeProtocol)
-		case answer != nil && !errors.Is(context.Cause(in.ctx), errAborted):
+		case answer != nil && in.ctx.why() != errAborted:
 			in.stream.out.put(in.c.ctx, answer)
 		}
 		in.stream.answered()
-		in.cancel(nil)
+		in.ctx.cancel(errFinished)
 	}()
 	answer, malformed = in.run(body)
 	returned = true
@@ -242,7 +244,7 @@ func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := in.c.identify(in.ctx, req)
+	id, err := in.c.identify(&in.ctx, req)
 	if err != nil {
 		return errorFrame(in.id, overloaded("%v", err)), nil
 	}
@@ -263,9 +265,9 @@ func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
 	if e.op.Type == TypeSubscription {
 		return in.stream.c.subscribed(in, r, e, req), nil
 	}
-	ctx, cancel := context.WithTimeout(in.ctx, in.c.limits.Timeout)
-	defer cancel()
-	output, failed := srv.once(ctx, r, e, orNull(req.Input))
+	in.ctx.limit(time.Now().Add(in.c.limits.Timeout))
+	in.c.watch()
+	output, failed := srv.once(&in.ctx, r, e, orNull(req.Input))
 	if failed != nil {
 		return errorFrame(in.id, failed), nil
 	}
@@ -281,42 +283,42 @@ func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request)
 	c.mu.Lock()
 	in.subscription, in.credit = true, window
 	if c.deaf {
-		in.cancel(errAborted)
+		in.ctx.cancel(errAborted)
 	}
 	c.mu.Unlock()
 	if c.server.stopping() { // and stopSubscriptions came before
-		in.cancel(errDraining)
+		in.ctx.cancel(errDraining)
 	}
-	for output, failed := range c.server.stream(in.ctx, r, e, orNull(req.Input)) {
+	for output, failed := range c.server.stream(&in.ctx, r, e, orNull(req.Input)) {
 		if failed != nil {
-			if errors.Is(context.Cause(in.ctx), errDraining) {
+			if in.ctx.why() == errDraining {
 				failed = overloaded("%v", errDraining)
 			}
 			return errorFrame(in.id, failed)
 		}
 		size := 0
-		err := window.wait(in.ctx)
+		err := window.wait(&in.ctx)
 		if err == nil {
 			err = in.ctx.Err()
 		}
 		if err == nil {
-			err = in.stream.out.put(in.ctx, func(b []byte) []byte {
+			err = in.stream.out.put(&in.ctx, func(b []byte) []byte {
 				framed := wire.AppendResponse(b, in.id, output)
 				size = len(framed) - len(b) - 4
 				return framed
 			})
 		}
 		if err != nil {
-			if errors.Is(context.Cause(in.ctx), errDraining) {
+			if in.ctx.why() == errDraining {
 				return errorFrame(in.id, overloaded("%v", errDraining))
 			}
-			in.cancel(errAborted)
+			in.ctx.cancel(errAborted)
 			return nil
 		}
 		window.take(size)
 	}
 	switch {
-	case errors.Is(context.Cause(in.ctx), errDraining):
+	case in.ctx.why() == errDraining:
 		return errorFrame(in.id, overloaded("%v", errDraining))
 	case in.ctx.Err() != nil:
 		return nil

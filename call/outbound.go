@@ -28,8 +28,9 @@ var noKey auth.Key
 
 // A pending is a call made here whose last answer has not come.
 type pending struct {
-	id     string
-	stream *stream // that it was sent on; protected by Client.mu
+	id       string
+	stream   *stream   // that it was sent on; protected by Client.mu
+	deadline time.Time // zero: none, or its context has one
 
 	answer chan answer // capacity 1; nil for a subscription
 	queue  *queue      // nil for a call
@@ -88,12 +89,10 @@ func forwardedBy(ctx context.Context) []byte {
 // Call implements [Caller].
 func (c *Client) Call(ctx context.Context, operation string, input json.RawMessage) (json.RawMessage, error) {
 	p := &pending{id: c.newID(), answer: make(chan answer, 1)}
-	timeout := time.NewTimer(c.limits.Timeout)
-	defer timeout.Stop()
-	if _, ok := ctx.Deadline(); ok {
-		timeout.Stop()
+	if _, ok := ctx.Deadline(); !ok {
+		p.deadline = time.Now().Add(c.limits.Timeout)
 	}
-	if c.calls.Add(1) >= probeAfter {
+	if c.made.Add(1) >= probeAfter {
 		c.startProbing()
 	}
 	if err := c.send(ctx, p, operation, input, len(input) > laneInput); err != nil {
@@ -105,9 +104,6 @@ func (c *Client) Call(ctx context.Context, operation string, input json.RawMessa
 	case <-ctx.Done():
 		c.abandon(p)
 		return nil, ended(ctx)
-	case <-timeout.C:
-		c.abandon(p)
-		return nil, Errorf(CodeTimeout, "request timed out after %v", c.limits.Timeout)
 	}
 }
 
@@ -166,6 +162,7 @@ func (c *Client) send(ctx context.Context, p *pending, operation string, input j
 	p.stream = s
 	c.pending[p.id] = p
 	c.mu.Unlock()
+	c.watch()
 	window := 0
 	if p.queue != nil && !own {
 		window = c.limits.window()
