@@ -9,11 +9,6 @@ import (
 
 func (n *Node) backend() admin.Backend {
 	return admin.Backend{
-		Status: n.status,
-		Reload: func() (admin.ReloadResult, error) {
-			names, err := n.Reload()
-			return admin.ReloadResult{NeedsRestart: names}, err
-		},
 		Stop:     n.Stop,
 		Change:   n.change,
 		Identity: n.identity,

@@ -48,8 +48,11 @@ func (n *Node) assemble() error {
 	if err != nil {
 		return err
 	}
+	if err := n.openCalls(failures); err != nil {
+		return err
+	}
 	n.router = &core.Router{Logger: n.log}
-	handlers := []core.ProtocolHandler{n.httpServer(failures), sshServer}
+	handlers := []core.ProtocolHandler{n.httpServer(failures), sshServer, n.calls}
 	for _, h := range append(handlers, n.cfg.Handlers...) {
 		if err := n.router.Register(h); err != nil {
 			return err
@@ -79,6 +82,7 @@ func (n *Node) assemble() error {
 		Limits:            n.store.Limits,
 		Logger:            n.log,
 		Metrics:           observer{n.metrics},
+		Observe:           n.watchers.publish,
 		DrainTimeout:      n.settings.Drain.Value(),
 		StatelessResetKey: reset,
 		TokenKey:          token,
@@ -115,6 +119,7 @@ func (n *Node) httpServer(failures *config.Failures) *alkhttp.Server {
 		Failures:   failures,
 		Status:     n.statusPage,
 		WellKnown:  n.wellKnown,
+		Call:       n.calls,
 		Logger:     n.log,
 	}
 	if n.settings.ACME.Forwarded {

@@ -15,6 +15,7 @@ import (
 	"github.com/alkdev/alknet/alknet/internal/keyring"
 	"github.com/alkdev/alknet/alknet/internal/metrics"
 	"github.com/alkdev/alknet/alknet/internal/settings"
+	"github.com/alkdev/alknet/call"
 	"github.com/alkdev/alknet/core"
 	"github.com/alkdev/alknet/core/acme"
 	"github.com/alkdev/alknet/core/auth"
@@ -38,6 +39,10 @@ type Config struct {
 	Sockets []Socket
 	// Handlers serve protocols beside the node's own.
 	Handlers []core.ProtocolHandler
+	// Operations, if set, adds operations to those that the node serves as
+	// alknet/call; New calls it once. The namespaces "node" and "local" are
+	// the node's own.
+	Operations func(*call.Registry) error
 	// Logger replaces the one that config.toml describes.
 	Logger *slog.Logger
 	// Passphrase is asked for if the vault is sealed by one; nil fails then.
@@ -92,6 +97,11 @@ type Node struct {
 	acme     *acme.Manager // nil without ACME
 	endpoint *endpoint.Endpoint
 	dialer   *dial.Dialer
+
+	calls      *call.Server // of the network
+	localCalls *call.Server // of the administration socket
+	watchers   watchers
+
 	admin    net.Listener
 	redirect net.Listener // nil without HTTP-01
 
@@ -208,7 +218,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 	})
 	wg.Go(func() {
-		if err := admin.Serve(serving, n.admin, n.backend(), n.log); err != nil {
+		if err := admin.Serve(serving, n.admin, n.localCalls, auth.Owner(n.ID().Key())); err != nil {
 			failed <- fmt.Errorf("administration socket: %w", err)
 		}
 	})

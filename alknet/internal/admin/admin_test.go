@@ -3,7 +3,6 @@ package admin_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/alkdev/alknet/alknet/internal/admin"
 	"github.com/alkdev/alknet/alknet/internal/peerbook"
+	"github.com/alkdev/alknet/call"
+	"github.com/alkdev/alknet/core/auth"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,7 +31,9 @@ func socket(t *testing.T) string {
 	return filepath.Join(dir, "admin.sock")
 }
 
-func serve(t *testing.T, path string, b admin.Backend) {
+var owner = auth.Owner(auth.SSHKey("ssh-ed25519", nil))
+
+func serve(t *testing.T, path string, r *call.Registry) {
 	t.Helper()
 	l, err := admin.Listen(path)
 	if err != nil {
@@ -38,7 +41,7 @@ func serve(t *testing.T, path string, b admin.Backend) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- admin.Serve(ctx, l, b, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- admin.Serve(ctx, l, &call.Server{Registry: r, Limits: admin.Limits()}, owner) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -51,10 +54,9 @@ func TestRequests(t *testing.T) {
 	refused := errors.New("no such peer")
 	stopped := make(chan bool, 2)
 	path := socket(t)
-	serve(t, path, admin.Backend{
-		Status: func() admin.Status { return admin.Status{NodeID: "id", PID: 7} },
-		Reload: func() (admin.ReloadResult, error) { return admin.ReloadResult{NeedsRestart: []string{"log"}}, nil },
-		Stop:   func(now bool) { stopped <- now },
+	var r call.Registry
+	backend := admin.Backend{
+		Stop: func(now bool) { stopped <- now },
 		Change: func(c peerbook.Change) error {
 			if c.EnablePeer == "bob" {
 				return nil
@@ -63,13 +65,34 @@ func TestRequests(t *testing.T) {
 		},
 		Identity: func() (admin.Identity, error) { return admin.Identity{Certificate: []byte{1}}, nil },
 		Sign:     func(m []byte) ([]byte, error) { return append(m, '!'), nil },
-	})
+	}
+	reloads := 0
+	err := errors.Join(backend.Register(&r),
+		call.Query(&r, admin.StatusName, func(ctx context.Context, _ struct{}) (admin.Status, error) {
+			if who := call.RequestFrom(ctx).Identity; who.Kind != auth.KindOwner {
+				t.Errorf("the caller is %v", who)
+			}
+			return admin.Status{NodeID: "id", PID: 7}, nil
+		}),
+		call.Mutation(&r, admin.ReloadName, func(context.Context, struct{}) (admin.ReloadResult, error) {
+			if reloads++; reloads > 1 {
+				return admin.ReloadResult{}, admin.Refused(errors.New("config.toml:3: no"))
+			}
+			return admin.ReloadResult{NeedsRestart: []string{"log"}}, nil
+		}, call.Fails(admin.ConfigRefused())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve(t, path, &r)
 	ctx, c := t.Context(), admin.NewClient(path)
 	if s, err := c.Status(ctx); err != nil || s.NodeID != "id" || s.PID != 7 {
 		t.Errorf("status: %+v, %v", s, err)
 	}
 	if r, err := c.Reload(ctx); err != nil || len(r.NeedsRestart) != 1 {
 		t.Errorf("reload: %+v, %v", r, err)
+	}
+	if _, err := c.Reload(ctx); err == nil || err.Error() != "config.toml:3: no" {
+		t.Errorf("refused reload: %v", err)
 	}
 	if err := c.Change(ctx, peerbook.Change{EnablePeer: "bob"}); err != nil {
 		t.Errorf("change: %v", err)

@@ -1,20 +1,18 @@
 package admin
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/alkdev/alknet/alknet/internal/peerbook"
+	"github.com/alkdev/alknet/call"
+	"github.com/alkdev/alknet/core"
 )
 
 // ErrNotRunning says that no node answers on the socket.
@@ -28,34 +26,63 @@ type Client struct{ path string }
 func NewClient(path string) *Client { return &Client{path} }
 
 // Status asks for the node's state.
-func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	return s, c.do(ctx, http.MethodGet, "/status", nil, &s)
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return ask[Status](ctx, c, StatusName, nil)
 }
 
 // Reload makes the node read its configuration again. On an error the old one
 // is still in force.
-func (c *Client) Reload(ctx context.Context) (r ReloadResult, err error) {
-	return r, c.do(ctx, http.MethodPost, "/reload", nil, &r)
+func (c *Client) Reload(ctx context.Context) (ReloadResult, error) {
+	return ask[ReloadResult](ctx, c, ReloadName, nil)
 }
 
 // Stop makes the node finish, or break off its work if now is set.
 func (c *Client) Stop(ctx context.Context, now bool) error {
-	return c.do(ctx, http.MethodPost, fmt.Sprintf("/stop?now=%t", now), nil, nil)
+	_, err := ask[nothing](ctx, c, stopName, stopInput{now})
+	return err
 }
 
 // Change edits peers and tokens; it returns when the change is in force.
 func (c *Client) Change(ctx context.Context, ch peerbook.Change) error {
-	return c.do(ctx, http.MethodPost, "/change", ch, nil)
+	_, err := ask[nothing](ctx, c, changeName, ch)
+	return err
 }
 
 // Identity asks for the node's certificate.
-func (c *Client) Identity(ctx context.Context) (id Identity, err error) {
-	return id, c.do(ctx, http.MethodGet, "/identity", nil, &id)
+func (c *Client) Identity(ctx context.Context) (Identity, error) {
+	return ask[Identity](ctx, c, identityName, nil)
 }
 
 // Sign has the node sign a TLS 1.3 CertificateVerify.
-func (c *Client) Sign(ctx context.Context, message []byte) (sig []byte, err error) {
-	return sig, c.do(ctx, http.MethodPost, "/sign", message, &sig)
+func (c *Client) Sign(ctx context.Context, message []byte) ([]byte, error) {
+	out, err := ask[signOutput](ctx, c, signName, signInput{message})
+	return out.Signature, err
+}
+
+func ask[O any](ctx context.Context, c *Client, operation string, in any) (O, error) {
+	var out O
+	node, err := c.Dial(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer node.Close()
+	out, err = call.Call[O](ctx, node, operation, in)
+	return out, described(err)
+}
+
+// described leaves of an error what people read: the node's own words, or that
+// it could not be reached.
+func described(err error) error {
+	var e *call.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &e) || e.Unwrap() != nil:
+		return fmt.Errorf("reach the node: %w", err)
+	case e.Code == call.CodeInternal || e.Code == codeRefused || e.Code == CodeConfigRefused:
+		return errors.New(e.Message)
+	}
+	return fmt.Errorf("the node answered %w", err)
 }
 
 // trusts tells the folder's owner, and root if it has bound this very path: a
@@ -64,56 +91,27 @@ func (c *Client) trusts(conn net.Conn, owner uint32) bool {
 	return peerAllowed(conn, owner) || conn.RemoteAddr().String() == c.path && peerAllowed(conn, 0)
 }
 
-func (c *Client) do(ctx context.Context, method, target string, in, out any) error {
+// Dial connects to the node for any number of calls. Its error is ErrNotRunning
+// if nobody is there.
+func (c *Client) Dial(ctx context.Context, opts ...call.ClientOption) (*call.Client, error) {
 	owner, err := checkPrivate(filepath.Dir(c.path))
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return ErrNotRunning
+			return nil, ErrNotRunning
 		}
-		return fmt.Errorf("reach the node: %w", err)
+		return nil, fmt.Errorf("reach the node: %w", err)
 	}
-	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "unix", c.path)
-		if err == nil && !c.trusts(conn, owner) {
-			conn.Close()
-			return nil, fmt.Errorf("the process behind %s is another user's", c.path)
-		}
-		return conn, err
-	}}
-	var body io.Reader
-	if in != nil {
-		raw, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(raw)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://node"+target, body)
-	if err != nil {
-		return err
-	}
-	resp, err := (&http.Client{Transport: tr}).Do(req)
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "unix", c.path)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return ErrNotRunning
+		return nil, ErrNotRunning
 	case err != nil:
-		return fmt.Errorf("reach the node: %w", err)
+		return nil, fmt.Errorf("reach the node: %w", err)
+	case !c.trusts(nc, owner):
+		nc.Close()
+		return nil, fmt.Errorf("reach the node: the process behind %s is another user's", c.path)
 	}
-	defer resp.Body.Close()
-	dec := json.NewDecoder(io.LimitReader(resp.Body, 64<<20))
-	if resp.StatusCode != http.StatusOK {
-		var f failure
-		if err := dec.Decode(&f); err != nil || f.Error == "" {
-			return fmt.Errorf("the node answered %s", resp.Status)
-		}
-		return errors.New(f.Error)
-	}
-	if out == nil {
-		return nil
-	}
-	if err := dec.Decode(out); err != nil {
-		return fmt.Errorf("read the node's answer: %w", err)
-	}
-	return nil
+	opts = append([]call.ClientOption{call.WithTimeout(timeout)}, opts...)
+	return call.NewClient(core.NewDialedStreamConn(nc, call.ALPN), opts...), nil
 }

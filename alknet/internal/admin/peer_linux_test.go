@@ -1,14 +1,17 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
+
+	"github.com/alkdev/alknet/call"
+	"github.com/alkdev/alknet/core/auth"
 )
 
 // TestClientRefusesAnotherUsersServer has another user listen, by a thread that
@@ -95,16 +98,33 @@ func TestRootReachesAnotherUsersNode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			srv := &http.Server{Handler: handler(Backend{Status: func() Status { return Status{PID: 7} }})}
-			done := make(chan error, 1)
-			go func() { done <- srv.Serve(l) }()
+			end := served(t, l)
 			st, err := NewClient(path).Status(t.Context())
 			if reached := err == nil && st.PID == 7; reached != test.reached {
 				t.Errorf("got %+v, %v", st, err)
 			}
-			srv.Close()
-			<-done
+			end()
 		})
+	}
+}
+
+// served answers on l until end is called: the process is number 7.
+func served(t *testing.T, l net.Listener) (end func()) {
+	t.Helper()
+	var r call.Registry
+	if err := call.Query(&r, StatusName, func(context.Context, struct{}) (Status, error) { return Status{PID: 7}, nil }); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- Serve(ctx, l, &call.Server{Registry: &r}, auth.Owner(auth.SSHKey("ssh-ed25519", nil)))
+	}()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -132,10 +152,7 @@ func TestLinkToRootsNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: handler(Backend{Status: func() Status { return Status{PID: 7} }})}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
-	defer func() { srv.Close(); <-done }()
+	defer served(t, l)()
 
 	theirs := t.TempDir()
 	link := filepath.Join(theirs, "s")

@@ -2,19 +2,18 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
-	"github.com/alkdev/alknet/alknet/internal/peerbook"
+	"github.com/alkdev/alknet/call"
+	"github.com/alkdev/alknet/core"
 )
 
 // Listen makes the socket. The caller holds the data directory's lock, so a
@@ -75,89 +74,67 @@ func (l *sameUser) Accept() (net.Conn, error) {
 	}
 }
 
-// Serve answers until ctx ends; then it closes the socket and returns once
-// the last answer is out.
-func Serve(ctx context.Context, l net.Listener, b Backend, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           handler(b),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+// timeout bounds a call on the socket, for both sides.
+const timeout = 5 * time.Minute
+
+// Limits are for the server of [Serve].
+func Limits() call.Limits {
+	return call.Limits{
+		FrameBytes: 1 << 20, // the largest request is a change of one peer
+		Timeout:    timeout,
 	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if srv.Shutdown(grace) != nil {
-			srv.Close()
-		}
+}
+
+// stopGrace is for the last answers.
+const stopGrace = time.Second
+
+// Serve answers on l with server, to everybody as owner: whoever gets through
+// to the socket is. When ctx ends it closes l and returns once the last answer
+// is out.
+func Serve(ctx context.Context, l net.Listener, server *call.Server, owner core.Identity) error {
+	var router core.Router
+	if err := router.Register(server); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	running, cut := context.WithCancel(context.WithoutCancel(ctx))
+	var conns sync.WaitGroup
+	err := accept(ctx, l, func(nc net.Conn) {
+		conns.Go(func() {
+			who := core.NewAuthContext(owner, owner.Credential.Key, call.ALPN, nc.RemoteAddr(), nil)
+			_ = router.Dispatch(running, core.NewStreamConn(nc, call.ALPN), who)
+		})
 	})
-	err := srv.Serve(l)
-	if !stop() {
-		<-stopped
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
+	grace, cancel := context.WithTimeout(running, stopGrace)
+	_ = server.Drain(grace)
+	cancel()
+	cut()
+	conns.Wait()
 	return err
 }
 
-func handler(b Backend) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { reply(w, b.Status(), nil) })
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, r *http.Request) {
-		res, err := b.Reload()
-		reply(w, res, err)
-	})
-	mux.HandleFunc("POST /stop", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, struct{}{}, nil)
-		http.NewResponseController(w).Flush()
-		b.Stop(r.URL.Query().Get("now") == "true")
-	})
-	mux.HandleFunc("POST /change", func(w http.ResponseWriter, r *http.Request) {
-		var c peerbook.Change
-		if err := decode(r, &c); err != nil {
-			reply(w, nil, err)
-			return
+// accept returns nil when ctx has ended.
+func accept(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
+	const most = time.Second
+	for delay := time.Duration(0); ; {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			delay = 0
+			serve(nc)
+			continue
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
 		}
-		reply(w, struct{}{}, b.Change(c))
-	})
-	mux.HandleFunc("GET /identity", func(w http.ResponseWriter, r *http.Request) {
-		id, err := b.Identity()
-		reply(w, id, err)
-	})
-	mux.HandleFunc("POST /sign", func(w http.ResponseWriter, r *http.Request) {
-		var message []byte
-		if err := decode(r, &message); err != nil {
-			reply(w, nil, err)
-			return
+		// Out of file descriptors, most likely.
+		delay = min(max(2*delay, 5*time.Millisecond), most)
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return nil
 		}
-		sig, err := b.Sign(message)
-		reply(w, sig, err)
-	})
-	return mux
-}
-
-type failure struct {
-	Error string `json:"error"`
-}
-
-func reply(w http.ResponseWriter, v any, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	if err != nil {
-		w.WriteHeader(http.StatusUnprocessableEntity)
-		v = failure{err.Error()}
 	}
-	json.NewEncoder(w).Encode(v)
-}
-
-func decode(r *http.Request, v any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("read request: %w", err)
-	}
-	return nil
 }
