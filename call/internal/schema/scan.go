@@ -60,9 +60,7 @@ func (v *validation) rescan(n *node, start, end int) *Error {
 		return v.exhausted
 	}
 	v.sc.Rewind(start)
-	fault := v.scan(n)
-	v.sc.Rewind(end)
-	return fault
+	return v.scan(n)
 }
 
 func (v *validation) skip() {

@@ -32,6 +32,7 @@ func TestReasons(t *testing.T) {
 		{`{"required":["\""]}`, `{}`, `the value lacks the member "\""`},
 		{`{"properties":{"a":true},"additionalProperties":false}`, `{"b":1}`, `/b: is a member that is not known`},
 		{`{"additionalProperties":false}`, `{"` + long + `":1}`, `/` + long[:37] + `...: is a member that is not known`},
+		{`{"patternProperties":{"^a":true},"additionalProperties":false}`, `{"ab":1,"ba":1}`, `/ba: is a member that is not known`},
 		{`{"additionalProperties":{"type":"string"}}`, `{"b":1}`, `/b: must be a string`},
 		{`{"enum":["a",1,{"b":null}]}`, `2`, `the value must be one of "a", 1, {"b":null}`},
 		{`{"const":"` + long + `"}`, `2`, `the value must be "` + long[:36] + `...`},
