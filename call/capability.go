@@ -16,7 +16,8 @@ import (
 // and Wipe reaches all of them. The zero Secret is empty. It is safe for
 // concurrent use.
 type Secret struct {
-	// A closure, because reflection sees into everything else.
+	// A closure, because reflection sees into everything else, and the verbs
+	// %p and %w pass Format by.
 	open func(wipe bool) []byte
 }
 
@@ -76,18 +77,24 @@ func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `
 // are wired to an operation when it is registered, never come from a call, and
 // never leave the process. They cannot be changed; the zero value has none.
 type Capabilities struct {
-	secrets map[string]Secret
+	get func(service string) (Secret, bool) // a closure as in Secret
 }
 
 // NewCapabilities copies the map, and none of the secrets.
 func NewCapabilities(secrets map[string]Secret) Capabilities {
-	return Capabilities{maps.Clone(secrets)}
+	held := maps.Clone(secrets)
+	return Capabilities{func(service string) (Secret, bool) {
+		s, ok := held[service]
+		return s, ok
+	}}
 }
 
 // Get returns the secret for a service.
 func (c Capabilities) Get(service string) (Secret, bool) {
-	s, ok := c.secrets[service]
-	return s, ok
+	if c.get == nil {
+		return Secret{}, false
+	}
+	return c.get(service)
 }
 
 // String returns "[redacted]": even the names of services are nobody's business.

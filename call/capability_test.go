@@ -15,7 +15,10 @@ import (
 	"github.com/alkdev/alknet/call"
 )
 
-const planted = "hunter2-swordfish"
+const (
+	planted = "hunter2-swordfish"
+	service = "mail-service"
+)
 
 // A holder has secrets everywhere, in fields that reflection alone reaches too.
 type holder struct {
@@ -32,7 +35,7 @@ type holder struct {
 
 func hold() holder {
 	s := call.NewSecret([]byte(planted))
-	c := call.NewCapabilities(map[string]call.Secret{"mail": s})
+	c := call.NewCapabilities(map[string]call.Secret{service: s})
 	return holder{s, &s, map[string]call.Secret{"k": s}, []call.Secret{s}, s, c, s, &s, c}
 }
 
@@ -69,6 +72,11 @@ func TestSecretLeaksUnderNoVerb(t *testing.T) {
 		}
 		if text := fmt.Sprint(v) + fmt.Sprintln(v) + fmt.Errorf("x: %v", v).Error(); leaks(text) {
 			t.Errorf("%s printed: %s", name, text)
+		}
+	}
+	for verb := rune('A'); verb <= 'z'; verb++ {
+		if text := fmt.Sprintf("%"+string(verb)+" %+"+string(verb), h.C, request); strings.Contains(text, service) {
+			t.Errorf("the service under %%%c: %s", verb, text)
 		}
 	}
 	if got := fmt.Sprintf("%v %+v %#v %s %q %x %d", h.S, h.S, h.S, h.S, h.S, h.S, h.S); got != strings.TrimSpace(strings.Repeat("[redacted] ", 7)) {

@@ -162,7 +162,7 @@ func (s *Server) failure(ctx context.Context, e *entry, err error) *Error {
 		return refused.told
 	}
 	var told *Error
-	if !errors.As(err, &told) || told == nil {
+	if !errors.As(err, &told) {
 		if failure := endOf(ctx); failure != nil {
 			return failure
 		}

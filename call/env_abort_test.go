@@ -171,8 +171,18 @@ func TestContinueRunningLetsWhatHasBegunEndAndNothingElseBegin(t *testing.T) {
 			slowEnded = false
 		)
 		leaf.Handle = func(context.Context, json.RawMessage) (json.RawMessage, error) { leafRuns++; return nil, nil }
+		// deep has begun under slow when the abort comes.
+		below := make(chan struct{})
+		deep := composer(t, "a/deep", work, []string{"a/leaf"}, func(ctx context.Context, env call.Env) (json.RawMessage, error) {
+			defer close(below)
+			<-time.After(2500 * time.Millisecond)
+			_, err := env.Call(ctx, "a/leaf", nil)
+			note("deep: context %v, leaf %v", ctx.Err(), err)
+			return nil, nil
+		})
 		// slow has begun when the abort comes, and composes before and after.
-		slow := composer(t, "a/slow", work, []string{"a/leaf"}, func(ctx context.Context, env call.Env) (json.RawMessage, error) {
+		slow := composer(t, "a/slow", work, []string{"a/leaf", "a/deep"}, func(ctx context.Context, env call.Env) (json.RawMessage, error) {
+			go env.Call(ctx, "a/deep", nil)
 			if _, err := env.Call(ctx, "a/leaf", nil); err != nil {
 				t.Errorf("before the abort: %v", err)
 			}
@@ -180,6 +190,7 @@ func TestContinueRunningLetsWhatHasBegunEndAndNothingElseBegin(t *testing.T) {
 			note("slow: context %v", ctx.Err())
 			_, err := env.Call(ctx, "a/leaf", nil)
 			note("slow: leaf %v", err)
+			<-below
 			slowEnded = true
 			return nil, nil
 		})
@@ -201,11 +212,12 @@ func TestContinueRunningLetsWhatHasBegunEndAndNothingElseBegin(t *testing.T) {
 		})
 		ctx, abort := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, abort)
-		register(t, hidden(slow), plain, leaf, top).Local(nobody).Call(ctx, "top/run", nil)
+		register(t, hidden(slow), hidden(deep), plain, leaf, top).Local(nobody).Call(ctx, "top/run", nil)
 		want := []string{
 			"plain: context context canceled",
 			"slow: context <nil>",
 			"slow: leaf INTERNAL: request cancelled",
+			"deep: context <nil>, leaf INTERNAL: request cancelled",
 			"top: slow <nil>",
 			"top: leaf INTERNAL: request cancelled",
 		}

@@ -99,7 +99,7 @@ func Batch(ctx context.Context, c Caller, calls ...BatchCall) []BatchResult {
 func asError(err error) error {
 	var e *Error
 	switch {
-	case errors.As(err, &e) && e != nil:
+	case errors.As(err, &e):
 		return e
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: CodeTimeout, Message: requestTimedOut, Retryable: true, err: err}

@@ -37,6 +37,7 @@ func typed(t *testing.T) call.Caller {
 	must(call.Query(reg, "t/map", func(_ context.Context, in map[string]int) (map[string]int, error) { return in, nil }, call.Public()))
 	must(call.Mutation(reg, "t/fail", func(context.Context, int) (int, error) { return 0, call.Errorf("ODD", "odd") },
 		call.Public(), call.Fails(call.ErrorSpec{Code: "ODD"}), call.Describe("Fails.")))
+	must(call.Query(reg, "t/time", func(_ context.Context, in time.Time) (time.Time, error) { return in, nil }, call.Public()))
 	must(call.Query(reg, "t/channel", func(context.Context, struct{}) (any, error) { return make(chan int), nil }, call.Public()))
 	must(call.Subscription(reg, "t/count", func(_ context.Context, n int) iter.Seq2[int, error] {
 		return func(yield func(int, error) bool) {
@@ -89,6 +90,9 @@ func TestTypedInputIsStrict(t *testing.T) {
 		if out, err := c.Call(t.Context(), "t/double", json.RawMessage(input)); call.CodeOf(err) != call.CodeInvalidInput {
 			t.Errorf("%s: %s %v", input, out, err)
 		}
+	}
+	if _, err := c.Call(t.Context(), "t/time", json.RawMessage(`"no time"`)); call.CodeOf(err) != call.CodeInvalidInput {
+		t.Errorf("what the schema admits and the type does not: %v", err)
 	}
 	if _, err := c.Call(t.Context(), "t/nothing", json.RawMessage(`{"x":1}`)); call.CodeOf(err) != call.CodeInvalidInput {
 		t.Errorf("struct{} takes members: %v", err)
