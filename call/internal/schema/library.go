@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"math/bits"
 	"strconv"
 	"strings"
 
@@ -35,7 +34,11 @@ func newLibrary(root *value, most int) (*library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &library{resolved: resolved, depth: min(jsontok.MaxDepth, maxVisits/bits.Len(uint(most)))}, nil
+	depth := jsontok.MaxDepth
+	if most > 1 {
+		depth = min(depth, int(maxVisits/math.Log2(float64(most))))
+	}
+	return &library{resolved: resolved, depth: depth}, nil
 }
 
 // maxVisits is the binary logarithm of how often one part of a value may be

@@ -239,6 +239,18 @@ func TestBoundedWork(t *testing.T) {
 	}
 }
 
+// Two subschemas at each level leave the library twenty levels.
+func TestLibraryDepth(t *testing.T) {
+	s := compile(t, `{"properties":{"a":{"$ref":"#"}},"unevaluatedProperties":false}`)
+	value := strings.Repeat(`{"a":`, 15) + `{}` + strings.Repeat(`}`, 15)
+	if err := s.Validate([]byte(value)); err != nil {
+		t.Error(err)
+	}
+	if s.Validate([]byte(strings.Replace(value, `{}`, `{"b":1}`, 1))) == nil {
+		t.Error("accepted")
+	}
+}
+
 func TestManyFields(t *testing.T) {
 	var props, required, value strings.Builder
 	for i := range 200 {
