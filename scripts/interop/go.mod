@@ -24,12 +24,25 @@ replace github.com/alkdev/alknet/http => ../../http
 
 replace github.com/alkdev/alknet/alknet => ../../alknet
 
-require github.com/prometheus/common v0.72.0
+require (
+	github.com/alkdev/alknet/call v0.1.0
+	github.com/alkdev/alknet/core v0.1.0
+	github.com/alkdev/alknet/http v0.1.0
+	github.com/go-chi/chi/v5 v5.5.0
+	github.com/prometheus/common v0.72.0
+)
 
 require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/go-json-experiment/json v1.27.2 // indirect
+	github.com/google/jsonschema-go v0.4.3 // indirect
+	github.com/quic-go/qpack v0.6.0 // indirect
+	github.com/quic-go/quic-go v0.64.1 // indirect
 	github.com/vishvananda/netlink v1.3.1 // indirect
 	github.com/vishvananda/netns v0.0.5 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 )
 
 require (
