@@ -30,14 +30,12 @@ type Client struct {
 	token    string
 	accepted bool
 
-	ctx       context.Context // ends with the connection
-	cancel    context.CancelFunc
-	wg        sync.WaitGroup
-	done      chan struct{}
-	tasks     chan func()
-	dismissed chan struct{} // ends an idle worker
-	idle      atomic.Int64  // workers
-	watching  atomic.Bool   // the watch is set
+	ctx      context.Context // ends with the connection
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	done     chan struct{}
+	workers  workers
+	watching atomic.Bool // the watch is set
 
 	idPrefix string
 	lastID   atomic.Uint64
@@ -62,7 +60,6 @@ type Client struct {
 	quieting chan struct{} // closed when inbound is empty; nil if nobody waits
 	retiring *time.Timer   // nil if none is due
 	watcher  *time.Timer
-	unneeded int64 // workers idle at the last look
 	closing  bool
 	deaf     bool // the only stream has ended: no abort can come
 	err      error
@@ -127,15 +124,13 @@ func newClient(ctx context.Context, conn core.Connection, o clientOptions) *Clie
 	}
 	c := &Client{
 		conn: conn, server: o.server, who: o.who, token: o.token, accepted: o.accepted,
-		limits:    o.server.Limits.withDefaults(),
-		done:      make(chan struct{}),
-		tasks:     make(chan func()),
-		dismissed: make(chan struct{}),
-		first:     make(chan struct{}),
-		idPrefix:  strings.ToLower(rand.Text()[:6]) + "-",
-		streams:   map[*stream]struct{}{},
-		pending:   map[string]*pending{},
-		inbound:   map[string]*inbound{},
+		limits:   o.server.Limits.withDefaults(),
+		done:     make(chan struct{}),
+		first:    make(chan struct{}),
+		idPrefix: strings.ToLower(rand.Text()[:6]) + "-",
+		streams:  map[*stream]struct{}{},
+		pending:  map[string]*pending{},
+		inbound:  map[string]*inbound{},
 	}
 	if o.limits != nil {
 		c.limits = o.limits.withDefaults()
@@ -190,34 +185,6 @@ func (c *Client) launch(f func()) bool {
 	}
 	c.wg.Go(f)
 	return true
-}
-
-// work runs a short task like launch, on a goroutine that has run others, if
-// one waits: its stack has grown already.
-func (c *Client) work(task func()) bool {
-	select {
-	case c.tasks <- task:
-		return true
-	default:
-		return c.launch(func() { c.worker(task) })
-	}
-}
-
-func (c *Client) worker(task func()) {
-	for {
-		task()
-		c.idle.Add(1)
-		c.watch()
-		select {
-		case task = <-c.tasks:
-			c.idle.Add(-1)
-		case <-c.dismissed:
-			c.idle.Add(-1)
-			return
-		case <-c.ctx.Done():
-			return
-		}
-	}
 }
 
 // The other end may leave maxIdleStreams open and unused for longer than
@@ -363,6 +330,7 @@ func (c *Client) end(code uint64, err error) {
 	c.gate.Lock()
 	c.gated = true
 	c.gate.Unlock()
+	c.workers.close()
 	for _, in := range c.calls() {
 		in.ctx.cancel(err)
 	}

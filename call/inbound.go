@@ -210,7 +210,7 @@ func (in *inbound) serve(body []byte) {
 			in.c.log("malformed", malformed)
 			in.stream.lose(malformed, core.CodeProtocol)
 		case answer != nil && in.ctx.why() != errAborted:
-			in.stream.out.put(in.c.ctx, answer)
+			in.stream.out.putLast(in.c.ctx, answer)
 		}
 		in.stream.answered()
 		in.ctx.cancel(errFinished)

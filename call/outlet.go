@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	outletRoom  = 64 << 10  // writers wait beyond it
+	outletRoom  = 256 << 10 // writers wait beyond it
 	outletFlood = 512 << 10 // and so much more for what cannot wait
-	outletKeep  = 128 << 10 // the largest buffer kept
+	outletKeep  = 384 << 10 // the largest buffer kept
 )
 
 var errFlooded = errors.New("the peer does not read what it asks for")
@@ -55,6 +55,21 @@ func (o *outlet) put(ctx context.Context, frame func([]byte) []byte) error {
 		}
 	}
 	return o.add(frame)
+}
+
+// putLast is put for a goroutine that has nothing else to do: it may write
+// what others put, too.
+func (o *outlet) putLast(ctx context.Context, frame func([]byte) []byte) {
+	o.mu.Lock()
+	if o.writing || o.err != nil || o.ended || len(o.buf) > 0 {
+		o.mu.Unlock()
+		o.put(ctx, frame)
+		return
+	}
+	o.buf = frame(o.buf)
+	o.writing = true
+	o.mu.Unlock()
+	o.drain()
 }
 
 // push appends a frame and never waits.

@@ -49,13 +49,10 @@ func (c *Client) look() {
 			running = append(running, in)
 		}
 	}
-	idle := c.idle.Load()
-	unneeded := min(idle, c.unneeded)
-	c.unneeded = idle
-	if !waiting && len(running) == 0 && idle == 0 {
+	if !waiting && len(running) == 0 {
 		c.watching.Store(false)
 	}
-	if c.watching.Load() || c.idle.Load() > 0 {
+	if c.watching.Load() || c.workers.any() {
 		c.watching.Store(true)
 		c.watcher.Reset(c.watchEvery())
 	}
@@ -67,12 +64,7 @@ func (c *Client) look() {
 	for _, in := range running {
 		in.ctx.expire(now)
 	}
-	for range unneeded {
-		select {
-		case c.dismissed <- struct{}{}:
-		default:
-		}
-	}
+	c.workers.trim()
 }
 
 // calls lists what the other end has called.

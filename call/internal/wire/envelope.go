@@ -84,7 +84,8 @@ func Decode(body []byte) (Envelope, error) {
 	return e, err
 }
 
-// scan reads an envelope; payload, if not nil, reads the payload.
+// scan reads an envelope; payload, if not nil, reads the payload, and the id is
+// left out.
 func (e *Envelope) scan(sc *jsontok.Scanner, payload func() error) error {
 	var typ, id, pay bool
 	members, err := sc.Object()
@@ -116,7 +117,10 @@ func (e *Envelope) scan(sc *jsontok.Scanner, payload func() error) error {
 			if err != nil {
 				return err
 			}
-			if e.ID, id = t.String(), true; len(e.ID) > MaxID {
+			if id = true; payload != nil {
+				break // it is known
+			}
+			if e.ID = t.String(); len(e.ID) > MaxID {
 				return fmt.Errorf("an id of %d bytes, more than %d", len(e.ID), MaxID)
 			}
 		case name.Is("payload"):
