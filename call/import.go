@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/alkdev/alknet/core/auth"
 )
@@ -156,6 +157,7 @@ type importer struct {
 	client *Client
 	rules  *rules
 	known  map[string]found // by the peer's name
+	told   atomic.Int64     // refusals in the log
 }
 
 // found is an operation that has been looked at.
@@ -233,6 +235,10 @@ func (i *importer) list(ctx context.Context) ([]listed, error) {
 			}
 			if seen[l.Name] = true; len(seen) > maxListed {
 				return nil, fmt.Errorf("the peer offers more than %d operations", maxListed)
+			}
+			if err := checkName(l.Name); err != nil {
+				i.refuse(l.Name, err)
+				continue
 			}
 			if !below(l.Name, reserved) && matches(i.rules.wanted, l.Name) {
 				chosen = append(chosen, l)
@@ -385,6 +391,15 @@ func notNull(schema json.RawMessage) json.RawMessage {
 	return schema
 }
 
+// maxTold bounds what one connection's peer can write into the log.
+const maxTold = 64
+
 func (i *importer) refuse(name string, err error) {
-	i.client.server.logger().Warn("call: operation not imported", "operation", clip(name, maxName), "prefix", i.rules.prefix, "reason", clip(err.Error(), maxMessage))
+	log := i.client.server.logger().With("prefix", i.rules.prefix)
+	switch n := i.told.Add(1); {
+	case n < maxTold:
+		log.Warn("call: operation not imported", "operation", clip(name, maxName), "reason", clip(err.Error(), maxMessage))
+	case n == maxTold:
+		log.Warn("call: further operations not imported, no more of them are told")
+	}
 }

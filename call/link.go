@@ -109,7 +109,7 @@ func (l *Link) start() (*rules, error) {
 		return nil, err
 	}
 	if l.Dial == nil {
-		return nil, errors.New("Dial is missing")
+		return nil, errors.New("there is no Dial")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,6 +166,9 @@ func (l *Link) connect(ctx context.Context, r *rules, ends *sync.WaitGroup) (up 
 	}
 	c := NewClient(conn, append(opts, l.Options...)...)
 	since := time.Now()
+	if l.Server == nil {
+		c.startProbing() // what has one stream learns of the other end's leaving by reading
+	}
 	l.set(func() { l.client = c })
 	l.told = ""
 	l.logger().Info("call: link up", "peer", l.Name)
