@@ -8,6 +8,7 @@ require (
 	github.com/alkdev/alknet/http v0.1.0
 	github.com/alkdev/alknet/ssh v0.1.0
 	github.com/alkdev/alknet/vault v0.1.0
+	github.com/go-json-experiment/json v1.27.2
 	github.com/gofrs/flock v0.13.2
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/rogpeppe/go-internal v1.16.0
@@ -20,7 +21,6 @@ require (
 
 require (
 	github.com/coder/websocket v1.8.15 // indirect
-	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/google/jsonschema-go v0.4.3 // indirect
 )
 

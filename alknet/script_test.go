@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 //	code N alknet …    the exit code is N
 //	serve NAME DIR …   runs a node until the script ends; sets $NAME_id,
 //	                   $NAME_addr, $NAME_node and $NAME_pid
+//	interrupted CMD…   once it has printed a line, SIGINT ends it with code 130
 //	ended NAME         the node ends by itself now, with exit code 0
 //	signal NAME SIG    sends HUP, TERM or KILL
 //	logged NAME RE     the node has logged a line that matches, or does so soon
@@ -70,16 +71,17 @@ func TestScripts(t *testing.T) {
 			return raceDetector, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":   code,
-			"serve":  serve,
-			"ended":  ended,
-			"signal": signalNode,
-			"logged": logged,
-			"fetch":  fetch,
-			"knock":  knock,
-			"words":  words,
-			"keys":   keys,
-			"line":   line,
+			"code":        code,
+			"serve":       serve,
+			"interrupted": interrupted,
+			"ended":       ended,
+			"signal":      signalNode,
+			"logged":      logged,
+			"fetch":       fetch,
+			"knock":       knock,
+			"words":       words,
+			"keys":        keys,
+			"line":        line,
 		},
 	})
 }
@@ -110,6 +112,29 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if text := ts.ReadFile("stderr"); want != 0 && strings.Count(strings.TrimSuffix(text, "\n"), "\n") != 0 {
 		ts.Fatalf("an error is one line, not:\n%s", text)
+	}
+}
+
+func interrupted(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, false, args, 2)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "ALKNET_DATA="+ts.Getenv("ALKNET_DATA"))
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	lines := bufio.NewReader(out)
+	_, failed := lines.ReadString('\n')
+	cmd.Process.Signal(os.Interrupt)
+	_, _ = io.Copy(io.Discard, lines)
+	err = cmd.Wait()
+	if failed != nil {
+		ts.Fatalf("it printed nothing: %v", err)
+	}
+	if got := cmd.ProcessState.ExitCode(); got != 130 {
+		ts.Fatalf("exit code %d, want 130", got)
 	}
 }
 

@@ -27,7 +27,7 @@ type watchedEvent struct {
 	Method    string    `json:"method,omitempty" jsonschema:"of an attempt: how somebody tried to prove who they are"`
 	Key       string    `json:"key,omitempty" jsonschema:"of an attempt: the public key, if there was one"`
 	Refused   string    `json:"refused,omitempty" jsonschema:"of an attempt: why it failed"`
-	Seconds   float64   `json:"seconds,omitempty" jsonschema:"of closed: how long the connection was served"`
+	Seconds   float64   `json:"seconds,omitzero" jsonschema:"of closed: how long the connection was served"`
 }
 
 func watched(e endpoint.Event) watchedEvent {

@@ -26,6 +26,7 @@ const (
 	exitUsage       = 2
 	exitRefused     = 3
 	exitUnreachable = 4
+	exitInterrupted = 130 // as shells have it for SIGINT
 )
 
 // env is what every command works with.

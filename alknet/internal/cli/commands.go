@@ -16,6 +16,8 @@ func (e *env) commands() []*cobra.Command {
 		e.vaultCommand(),
 		e.nodeCommand(),
 		e.pingCommand(),
+		e.callCommand(),
+		e.opsCommand(),
 		e.proxyCommand(),
 		e.sshConfigCommand(),
 		e.versionCommand(),

@@ -157,13 +157,18 @@ func waitStopped(ctx context.Context, d datadir.Dir) error {
 type table struct{ w *tabwriter.Writer }
 
 func newTable(w io.Writer, head ...string) table {
-	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t := table{newColumns(w)}
 	t.row(head...)
 	return t
 }
 
+func newColumns(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
 // row keeps control characters, which could come from a file, off the terminal.
 func (t table) row(cells ...string) {
+	for len(cells) > 0 && cells[len(cells)-1] == "" {
+		cells = cells[:len(cells)-1]
+	}
 	for i, c := range cells {
 		cells[i] = printable(c)
 	}

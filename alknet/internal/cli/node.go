@@ -41,6 +41,9 @@ alknet://ID@host:port, ID@host:port, an ID alone, or host:port.`,
 			if !dial.ValidName(a[0]) {
 				return usagef("name %q: a name has 1 to 63 of a-z, 0-9 and inner dashes, and is no node id", a[0])
 			}
+			if a[0] == selfName {
+				return usagef("name %q: it stands for the node on this machine: choose another", a[0])
+			}
 			saved := savedNode{a[0], target.String()}
 			err = e.changeNodes(func(b addressbook.Book) error { return b.Add(saved.Name, saved.Node) })
 			if err != nil {

@@ -132,7 +132,7 @@ func (e *env) setUp(ctx context.Context, d datadir.Dir) error {
 	o := node.InitOptions{KeyFile: e.vaultKey()}
 	if e.passphraseFile != "" {
 		var err error
-		if o.Passphrase, err = secretFile(e.passphraseFile); err != nil {
+		if o.Passphrase, err = secretFile(e.passphraseFile, "passphrase"); err != nil {
 			return err
 		}
 	}

@@ -106,7 +106,7 @@ func (e *env) confirm(question string) (bool, error) {
 // sealed by one: from the file of --passphrase-file, else from the terminal.
 func (e *env) passphrase(ctx context.Context) (string, error) {
 	if e.passphraseFile != "" {
-		return secretFile(e.passphraseFile)
+		return secretFile(e.passphraseFile, "passphrase")
 	}
 	pass, err := e.askSecret(ctx, "Passphrase of the vault: ")
 	if errors.Is(err, errNoTerminal) {
@@ -118,7 +118,7 @@ func (e *env) passphrase(ctx context.Context) (string, error) {
 // newPassphrase gets one that is to seal a vault from now on.
 func (e *env) newPassphrase(ctx context.Context, file string) (string, error) {
 	if file != "" {
-		return secretFile(file)
+		return secretFile(file, "passphrase")
 	}
 	first, err := e.askSecret(ctx, "New passphrase of the vault: ")
 	if errors.Is(err, errNoTerminal) {
@@ -142,28 +142,28 @@ func (e *env) newPassphrase(ctx context.Context, file string) (string, error) {
 
 // secretFile reads the first line of a file, which must be closed to others. A
 // pipe, as a shell makes it, is nobody's to open later.
-func secretFile(path string) (string, error) {
+func secretFile(path, what string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("read passphrase: %w", err)
+		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return "", fmt.Errorf("read passphrase: %w", err)
+		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 	if mode := fi.Mode(); mode.IsRegular() && mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return "", fmt.Errorf("%s has mode %04o, and other users may read the passphrase: chmod 600 it", path, mode.Perm())
+		return "", fmt.Errorf("%s has mode %04o, and other users may read the %s: chmod 600 it", path, mode.Perm(), what)
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
-		return "", fmt.Errorf("read passphrase: %w", err)
+		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 	line, _, _ := bytes.Cut(raw, []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	switch {
 	case len(line) == 0:
-		return "", fmt.Errorf("the first line of %s is empty: it is to hold the passphrase", path)
+		return "", fmt.Errorf("the first line of %s is empty: it is to hold the %s", path, what)
 	case len(line) > maxSecret:
 		return "", fmt.Errorf("the first line of %s has more than %d bytes", path, maxSecret)
 	}
