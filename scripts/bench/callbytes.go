@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -79,6 +80,9 @@ func (b *batch) send(id uint64, body []byte) error {
 		return b.err
 	}
 	b.writing = true
+	b.mu.Unlock()
+	runtime.Gosched() // what is ready now goes along
+	b.mu.Lock()
 	for len(b.pending) > 0 && b.err == nil {
 		now := b.pending
 		b.pending = b.spare[:0]
