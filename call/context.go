@@ -13,7 +13,8 @@ type callContext struct {
 	context.Context // of the connection, for its values; it ends all its calls itself
 
 	mu       sync.Mutex
-	deadline time.Time // zero: none
+	started  time.Time     // of the connection
+	deadline time.Duration // after started; 0: none
 	done     chan struct{}
 	err      error
 	cause    error
@@ -23,7 +24,7 @@ type callContext struct {
 func (c *callContext) Deadline() (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.deadline, !c.deadline.IsZero()
+	return c.started.Add(c.deadline), c.deadline > 0
 }
 
 func (c *callContext) Done() <-chan struct{} {
@@ -51,7 +52,7 @@ func (c *callContext) why() error {
 	return c.cause
 }
 
-func (c *callContext) limit(deadline time.Time) {
+func (c *callContext) limit(deadline time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deadline = deadline
@@ -60,8 +61,11 @@ func (c *callContext) limit(deadline time.Time) {
 func (c *callContext) cancel(cause error) { c.end(context.Canceled, cause) }
 
 // expire ends the context if its deadline has passed.
-func (c *callContext) expire(now time.Time) {
-	if deadline, ok := c.Deadline(); ok && !now.Before(deadline) {
+func (c *callContext) expire(now time.Duration) {
+	c.mu.Lock()
+	due := c.deadline > 0 && now >= c.deadline
+	c.mu.Unlock()
+	if due {
 		c.end(context.DeadlineExceeded, context.DeadlineExceeded)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/alkdev/alknet/call/internal/schema"
 	"github.com/alkdev/alknet/call/internal/wire"
@@ -68,7 +67,7 @@ func (c *Client) requested(s *stream, id string, body []byte) error {
 		}
 		return nil
 	}
-	in.ctx.Context = c.ctx
+	in.ctx.Context, in.ctx.started = c.ctx, c.started
 	c.inbound[id] = in
 	c.mu.Unlock()
 	s.begin()
@@ -265,7 +264,7 @@ func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
 	if e.op.Type == TypeSubscription {
 		return in.stream.c.subscribed(in, r, e, req), nil
 	}
-	in.ctx.limit(time.Now().Add(in.c.limits.Timeout))
+	in.ctx.limit(in.c.clock() + in.c.limits.Timeout)
 	in.c.watch()
 	output, failed := srv.once(&in.ctx, r, e, orNull(req.Input))
 	if failed != nil {

@@ -29,8 +29,8 @@ var noKey auth.Key
 // A pending is a call made here whose last answer has not come.
 type pending struct {
 	id       string
-	stream   *stream   // that it was sent on; protected by Client.mu
-	deadline time.Time // zero: none, or its context has one
+	stream   *stream       // that it was sent on; protected by Client.mu
+	deadline time.Duration // on the connection's clock; 0: none, or its context has one
 
 	answer chan answer // capacity 1; nil for a subscription
 	queue  *queue      // nil for a call
@@ -90,7 +90,7 @@ func forwardedBy(ctx context.Context) []byte {
 func (c *Client) Call(ctx context.Context, operation string, input json.RawMessage) (json.RawMessage, error) {
 	p := &pending{id: c.newID(), answer: make(chan answer, 1)}
 	if _, ok := ctx.Deadline(); !ok {
-		p.deadline = time.Now().Add(c.limits.Timeout)
+		p.deadline = c.clock() + c.limits.Timeout
 	}
 	if c.made.Add(1) >= probeAfter {
 		c.startProbing()

@@ -32,7 +32,7 @@ type stream struct {
 	live    int  // calls of the other end that are not answered
 	readEnd bool // the other end sends no more
 	gone    bool
-	used    time.Time // when live became 0
+	used    time.Duration // on the connection's clock, when live became 0; 0 if it never did
 }
 
 func (c *Client) newStream(st core.Stream, opened bool, own *pending) *stream {
@@ -94,8 +94,10 @@ func (s *stream) begin() {
 func (s *stream) answered() {
 	s.mu.Lock()
 	s.live--
-	s.used = time.Now()
 	done := s.live == 0 && s.readEnd
+	if s.live == 0 {
+		s.used = s.c.clock()
+	}
 	s.mu.Unlock()
 	if done {
 		s.finish()
@@ -132,10 +134,10 @@ func (s *stream) finish() {
 }
 
 // idleBefore reports that the stream has had nothing to do since then.
-func (s *stream) idleBefore(then time.Time) bool {
+func (s *stream) idleBefore(then time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.live == 0 && !s.readEnd && !s.used.IsZero() && s.used.Before(then)
+	return s.live == 0 && !s.readEnd && s.used > 0 && s.used < then
 }
 
 // lose drops both directions, and all that depends on them.
@@ -155,7 +157,7 @@ func (s *stream) lose(err error, code uint64) {
 	s.c.unanswered(s, err)
 }
 
-func (s *stream) lastUse() time.Time {
+func (s *stream) lastUse() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.used

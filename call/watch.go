@@ -26,7 +26,7 @@ func (c *Client) watch() {
 }
 
 func (c *Client) look() {
-	now := time.Now()
+	now := c.clock()
 	var late []*pending
 	var running []*inbound
 	c.mu.Lock()
@@ -37,8 +37,8 @@ func (c *Client) look() {
 	waiting := false
 	for _, p := range c.pending {
 		switch {
-		case p.deadline.IsZero():
-		case now.Before(p.deadline):
+		case p.deadline == 0:
+		case now < p.deadline:
 			waiting = true
 		default:
 			late = append(late, p)

@@ -117,7 +117,7 @@ func (e *Envelope) scan(sc *jsontok.Scanner, payload func() error) error {
 			if err != nil {
 				return err
 			}
-			if id = true; payload != nil {
+			if id = true; payload != nil && len(t.Raw()) <= MaxID {
 				break // it is known
 			}
 			if e.ID = t.String(); len(e.ID) > MaxID {

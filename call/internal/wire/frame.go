@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,14 +32,24 @@ func (e *FrameError) Error() string {
 // ReadFrame returns the next envelope, in memory that nothing else refers to.
 // The memory grows with what has arrived. At the end of the stream it returns
 // io.EOF, also in the middle of a frame.
-func ReadFrame(r io.Reader, limit uint32) ([]byte, error) {
-	var head [prefix]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+func ReadFrame(r *bufio.Reader, limit uint32) ([]byte, error) {
+	head, err := r.Peek(prefix)
+	if err != nil {
 		return nil, end(err)
 	}
-	n := binary.BigEndian.Uint32(head[:])
+	n := binary.BigEndian.Uint32(head)
 	if n == 0 || n > limit {
 		return nil, &FrameError{Length: n, Limit: limit}
+	}
+	r.Discard(prefix)
+	if int(n) <= r.Size() { // the usual case, without clearing memory first
+		body, err := r.Peek(int(n))
+		if err != nil {
+			return nil, end(err)
+		}
+		body = append([]byte(nil), body...)
+		r.Discard(int(n))
+		return body, nil
 	}
 	body := make([]byte, min(n, firstRead))
 	for have := uint32(0); ; {

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
@@ -53,7 +54,7 @@ func TestVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := bytes.NewReader(data)
+			r := bufio.NewReader(bytes.NewReader(data))
 			for i, want := range v.Want {
 				body, err := wire.ReadFrame(r, wire.MaxFrame)
 				if err != nil {
@@ -93,14 +94,14 @@ func TestVectors(t *testing.T) {
 }
 
 // classOf is how the vectors name the outcome of reading one frame more.
-func classOf(r *bytes.Reader) string {
-	rest := r.Len()
+func classOf(r *bufio.Reader) string {
+	_, empty := r.Peek(1)
 	body, err := wire.ReadFrame(r, wire.MaxFrame)
 	var length *wire.FrameError
 	switch {
 	case errors.As(err, &length):
 		return "length"
-	case err == io.EOF && rest > 0:
+	case err == io.EOF && empty == nil:
 		return "truncated"
 	case err == io.EOF:
 		return ""
