@@ -8,6 +8,7 @@ require (
 	github.com/alkdev/alknet/http v0.1.0
 	github.com/alkdev/alknet/ssh v0.1.0
 	github.com/alkdev/alknet/vault v0.1.0
+	github.com/coder/websocket v1.8.15
 	github.com/go-json-experiment/json v1.27.2
 	github.com/gofrs/flock v0.13.2
 	github.com/pelletier/go-toml/v2 v2.4.3
@@ -17,11 +18,6 @@ require (
 	golang.org/x/crypto v0.58.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
-)
-
-require (
-	github.com/coder/websocket v1.8.15 // indirect
-	github.com/google/jsonschema-go v0.4.3 // indirect
 )
 
 require (

@@ -10,8 +10,10 @@ import (
 
 	"github.com/alkdev/alknet/alknet/internal/admin"
 	"github.com/alkdev/alknet/call"
+	"github.com/alkdev/alknet/core"
 	"github.com/alkdev/alknet/core/auth"
 	"github.com/alkdev/alknet/core/config"
+	"github.com/alkdev/alknet/core/dial"
 )
 
 // openCalls makes the two servers of alknet/call: that of the network, and
@@ -37,6 +39,25 @@ func (n *Node) openCalls(failures *config.Failures) error {
 	n.calls = &call.Server{Registry: &network, Identities: n.store, Failures: failures, Peers: &call.Peers{}, Logger: n.log}
 	n.localCalls = &call.Server{Registry: &local, Identities: n.store, Peers: n.calls.Peers, Logger: n.log, Limits: admin.Limits()}
 	return nil
+}
+
+// Calls is the node's server of alknet/call: for connections made here on which
+// the other end may call back (call.WithServer, call.Link), and for calls within
+// the process (call.Server.Local).
+func (n *Node) Calls() *call.Server { return n.calls }
+
+// DialCalls is [Node.Dial] for alknet/call, and says who the other end is on
+// this node: what call.Link.Dial and call.WithServer want.
+func (n *Node) DialCalls(ctx context.Context, node string) (core.Connection, *core.AuthContext, error) {
+	conn, info, err := n.Dial(ctx, node, call.ALPN, dial.Interactive)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := n.store.ByKey(ctx, info.Key)
+	if err != nil {
+		id = core.Identity{} // not on the list: nobody
+	}
+	return conn, core.NewAuthContext(id, info.Key, call.ALPN, conn.RemoteAddr(), nil), nil
 }
 
 // register adds the node's own operations.

@@ -1,0 +1,83 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"github.com/alkdev/alknet/call"
+	"github.com/alkdev/alknet/core"
+	"github.com/alkdev/alknet/core/endpoint"
+)
+
+// Whoever does not keep up is told so after the last event that was kept, and
+// nobody else notices.
+func TestWatcherLags(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w watchers
+		hold, seen := make(chan struct{}), 0
+		var last error
+		slow := make(chan struct{})
+		go func() {
+			defer close(slow)
+			for _, err := range w.watch(t.Context(), struct{}{}) {
+				if last = err; err == nil {
+					seen++
+				}
+				<-hold
+			}
+		}()
+		quick := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			for range w.watch(ctx, struct{}{}) {
+				quick++
+			}
+		}()
+		synctest.Wait()
+		for range watchQueue + 100 {
+			w.publish(endpoint.Event{Type: endpoint.Opened})
+			synctest.Wait()
+		}
+		close(hold)
+		<-slow
+		if seen != watchQueue+1 || call.CodeOf(last) != codeLagged {
+			t.Errorf("the slow one saw %d and %v", seen, last)
+		}
+		if quick != watchQueue+101 {
+			t.Errorf("the quick one saw %d", quick)
+		}
+		cancel()
+		<-over
+		if len(w.all) != 0 {
+			t.Errorf("%d are left", len(w.all))
+		}
+	})
+}
+
+func TestWatcherLeaves(t *testing.T) {
+	var w watchers
+	for range w.watch(t.Context(), struct{}{}) {
+		break
+	}
+	if len(w.all) != 0 {
+		t.Error("it is still there")
+	}
+	w.publish(endpoint.Event{})
+}
+
+// The id of a token is nobody's business who watches.
+func TestWatchedHasNoToken(t *testing.T) {
+	for credential, want := range map[string]string{
+		"alk_abcdefgh": "", "": "", "ed25519:zz": "",
+		"ed25519:2d6df9c02014892f32fc0a85a823f9aa33ca42fad0b73a104d50a15792ea51f2": "ed25519:2d6df9c02014892f32fc0a85a823f9aa33ca42fad0b73a104d50a15792ea51f2",
+	} {
+		got := watched(endpoint.Event{Attempt: core.Attempt{Method: "bearer", Credential: credential, Err: errors.New("unknown token")}})
+		if got.Key != want || got.Refused != "unknown token" {
+			t.Errorf("%q: got %+v", credential, got)
+		}
+	}
+}
