@@ -23,7 +23,8 @@ import (
 //
 // While the peer cannot be reached, calls fail at once with a retryable
 // INTERNAL that says why; [Link.Ready] waits. Calls in flight fail when the
-// connection is lost. They may have taken effect, and are never repeated.
+// connection is lost. They may have taken effect, and are never repeated. The
+// reason can name addresses: a handler that returns the error tells its caller.
 //
 // The fields are frozen by Run. The methods may be called at any time.
 type Link struct {

@@ -66,6 +66,10 @@ func saying(t *testing.T, text string) *call.Server {
 }
 
 func TestPeerNeverFallsThroughAndAnyTakesTheFirst(t *testing.T) {
+	synctest.Test(t, testPeerCallers)
+}
+
+func testPeerCallers(t *testing.T) {
 	h := &harness{t: t, pair: transports["many streams"]}
 	near := register(t)
 	im := call.Import{Prefix: "w"}
@@ -104,8 +108,7 @@ func TestPeerNeverFallsThroughAndAnyTakesTheFirst(t *testing.T) {
 	}
 	first.Close()
 	<-first.Done()
-	for near.Peers.Client("zoe") != nil { // Add's end of the connection runs beside its Done
-	}
+	synctest.Wait()
 	if got := ask(near.Peers.Any(), "w/a/b"); got != `"adam"` {
 		t.Errorf("after the first has left: %s", got)
 	}
