@@ -10,6 +10,9 @@
 //	}
 //	return n.Run(ctx)
 //
+// Smaller than a protocol of one's own is an operation of alknet/call, which
+// Config.Operations adds: a Go function under a name, with schemas.
+//
 // New opens the data directory, which Init sets up once, and binds the port;
 // Run serves until its context ends and then drains. 'alknet serve' is nothing
 // more than that, so everything that the program does a library user can do.
