@@ -59,7 +59,8 @@ type Client struct {
 	streams  map[*stream]struct{}
 	pending  map[string]*pending
 	inbound  map[string]*inbound
-	quieting chan struct{} // closed when inbound is empty; nil if nobody waits
+	serving  int           // calls of the other end, until only the stream keeps their answers
+	quieting chan struct{} // closed when serving is 0; nil if nobody waits
 	retiring *time.Timer   // nil if none is due
 	watcher  *time.Timer
 	closing  bool

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/alkdev/alknet/call/internal/schema"
 	"github.com/alkdev/alknet/call/internal/wire"
@@ -56,7 +59,7 @@ func (c *Client) requested(s *stream, id string, body []byte) error {
 	in := &inbound{c: c, id: id, stream: s}
 	c.mu.Lock()
 	_, twice := c.inbound[id]
-	full := len(c.inbound) >= c.limits.InFlight
+	full := c.serving >= c.limits.InFlight
 	if c.closing || twice || full {
 		c.mu.Unlock()
 		switch {
@@ -69,11 +72,13 @@ func (c *Client) requested(s *stream, id string, body []byte) error {
 	}
 	in.ctx.Context, in.ctx.started = c.ctx, c.started
 	c.inbound[id] = in
+	c.serving++
 	c.mu.Unlock()
 	s.begin()
 	if !c.work(func() { in.serve(body) }) {
 		in.leave()
 		s.answered()
+		c.served()
 	}
 	return nil
 }
@@ -172,10 +177,10 @@ func (c *Client) stopSubscriptions() {
 	}
 }
 
-// quiet waits until no call of the other end is unanswered.
+// quiet waits until every call of the other end has its answer.
 func (c *Client) quiet(ctx context.Context) bool {
 	c.mu.Lock()
-	if len(c.inbound) == 0 {
+	if c.serving == 0 {
 		c.mu.Unlock()
 		return true
 	}
@@ -198,6 +203,7 @@ func (in *inbound) serve(body []byte) {
 		answer    func([]byte) []byte
 		malformed error
 		returned  bool
+		drain     bool
 	)
 	defer func() {
 		in.leave()
@@ -209,10 +215,14 @@ func (in *inbound) serve(body []byte) {
 			in.c.log("malformed", malformed)
 			in.stream.lose(malformed, core.CodeProtocol)
 		case answer != nil && in.ctx.why() != errAborted:
-			in.stream.out.putLast(in.c.ctx, answer)
+			drain = in.stream.out.putLast(in.c.ctx, answer)
 		}
+		in.c.served()
 		in.stream.answered()
 		in.ctx.cancel(errFinished)
+		if drain {
+			in.stream.out.drain()
+		}
 	}()
 	answer, malformed = in.run(body)
 	returned = true
@@ -224,9 +234,25 @@ func (in *inbound) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.inbound, in.id)
-	if len(c.inbound) == 0 && c.quieting != nil {
+}
+
+// served ends a call whose answer waits for nothing but the stream.
+func (c *Client) served() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.serving--; c.serving == 0 && c.quieting != nil {
 		close(c.quieting)
 		c.quieting = nil
+	}
+}
+
+// flush waits until everything is written.
+func (c *Client) flush(limit time.Duration) {
+	c.mu.Lock()
+	streams := slices.Collect(maps.Keys(c.streams))
+	c.mu.Unlock()
+	for _, s := range streams {
+		s.out.flush(limit)
 	}
 }
 

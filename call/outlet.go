@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -10,9 +11,9 @@ import (
 )
 
 const (
-	outletRoom  = 256 << 10 // writers wait beyond it
+	outletRoom  = 512 << 10 // writers wait beyond it
 	outletFlood = 512 << 10 // and so much more for what cannot wait
-	outletKeep  = 384 << 10 // the largest buffer kept
+	outletKeep  = 1 << 20   // the largest buffer kept
 )
 
 var errFlooded = errors.New("the peer does not read what it asks for")
@@ -57,19 +58,19 @@ func (o *outlet) put(ctx context.Context, frame func([]byte) []byte) error {
 	return o.add(frame)
 }
 
-// putLast is put for a goroutine that has nothing else to do: it may write
-// what others put, too.
-func (o *outlet) putLast(ctx context.Context, frame func([]byte) []byte) {
+// putLast is put for a goroutine that has nothing else to do. If it reports
+// true, nobody writes: the caller has to drain.
+func (o *outlet) putLast(ctx context.Context, frame func([]byte) []byte) (drain bool) {
 	o.mu.Lock()
 	if o.writing || o.err != nil || o.ended || len(o.buf) > 0 {
 		o.mu.Unlock()
 		o.put(ctx, frame)
-		return
+		return false
 	}
 	o.buf = frame(o.buf)
 	o.writing = true
 	o.mu.Unlock()
-	o.drain()
+	return true
 }
 
 // push appends a frame and never waits.
@@ -137,6 +138,9 @@ func (o *outlet) flush(limit time.Duration) bool {
 }
 
 func (o *outlet) drain() {
+	// Others who are about to write do so first: one write, and one packet, for
+	// many small frames.
+	runtime.Gosched()
 	for {
 		batch, ok := o.take()
 		if !ok {
@@ -181,6 +185,15 @@ func (o *outlet) written(batch []byte, err error) {
 	o.mu.Unlock()
 	if first {
 		o.lost(err)
+	}
+}
+
+// trim gives back the memory of a busy time.
+func (o *outlet) trim() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.writing {
+		o.buf, o.spare = nil, nil
 	}
 }
 

@@ -69,6 +69,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	for _, c := range clients {
 		wg.Go(func() {
 			if c.quiet(ctx) {
+				c.flush(drainGrace)
 				grace, cancel := context.WithTimeout(ctx, drainGrace)
 				core.Linger(grace, c.conn)
 				cancel()

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	sharedReadBuffer = 32 << 10
-	ownReadBuffer    = 512
+	readBuffer     = 1 << 10
+	busyReadBuffer = 32 << 10
+	busyAfter      = 16 // frames
 	// afterAnswer is how long a peer has to end a stream after its last
 	// answer, before it is ended from here.
 	afterAnswer = 5 * time.Second
@@ -43,12 +44,11 @@ func (c *Client) newStream(st core.Stream, opened bool, own *pending) *stream {
 
 // read takes what the other end sends, until it ends.
 func (s *stream) read() {
-	size := sharedReadBuffer
-	if s.own != nil {
-		size = ownReadBuffer
-	}
-	r := bufio.NewReaderSize(s.st, size)
-	for {
+	r := bufio.NewReaderSize(s.st, readBuffer)
+	for frames := 0; ; frames++ {
+		if frames >= busyAfter && r.Size() < busyReadBuffer && r.Buffered() == 0 {
+			r = bufio.NewReaderSize(s.st, busyReadBuffer)
+		}
 		body, err := wire.ReadFrame(r, uint32(s.c.limits.FrameBytes))
 		if err == nil {
 			err = s.c.receive(s, body)

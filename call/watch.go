@@ -51,6 +51,9 @@ func (c *Client) look() {
 	}
 	if !waiting && len(running) == 0 {
 		c.watching.Store(false)
+		for s := range c.streams {
+			s.out.trim()
+		}
 	}
 	if c.watching.Load() || c.workers.any() {
 		c.watching.Store(true)
