@@ -50,16 +50,13 @@ With --json an error is one line of JSON on standard error.`,
 			if err != nil {
 				return err
 			}
+			operation := strings.TrimPrefix(a[1], "/")
 			n, err := e.openCalls(cmd.Context(), a[0], f.dialFlags, f.tokenFile)
-			if err != nil {
-				return e.reportCall(a[0], a[1], err)
+			if err == nil {
+				defer n.close()
+				err = n.advise(cmd.Context(), operation, e.call(cmd.Context(), n, operation, input, f))
 			}
-			defer n.close()
-			err = e.call(cmd.Context(), n, strings.TrimPrefix(a[1], "/"), input, f)
-			if err != nil && cmd.Context().Err() != nil {
-				return exitError(exitInterrupted) // whoever sent the signal knows
-			}
-			return e.reportCall(a[0], a[1], n.advise(cmd.Context(), strings.TrimPrefix(a[1], "/"), err))
+			return e.reportCall(cmd.Context(), a[0], operation, err)
 		},
 	}
 	f.add(cmd)
@@ -132,14 +129,14 @@ func position(raw []byte, at int) (line, column int) {
 }
 
 func (e *env) call(ctx context.Context, n *callNode, operation string, input json.RawMessage, f callFlags) error {
-	typ, err := n.typeOf(ctx, operation)
-	if err != nil {
-		return err
-	}
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
+	}
+	typ, err := n.typeOf(ctx, operation)
+	if err != nil {
+		return err
 	}
 	if typ != call.TypeSubscription {
 		out, err := n.Call(ctx, operation, input)

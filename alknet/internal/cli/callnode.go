@@ -282,10 +282,13 @@ func (e *env) nodeNames(prefix string) []string {
 }
 
 // reportCall tells how a call failed and returns the exit code.
-func (e *env) reportCall(node, operation string, err error) error {
+func (e *env) reportCall(ctx context.Context, node, operation string, err error) error {
 	var usage *usageError
-	if err == nil || errors.As(err, &usage) {
+	switch {
+	case err == nil || errors.As(err, &usage):
 		return err
+	case ctx.Err() != nil:
+		return exitError(exitInterrupted) // whoever sent the signal knows
 	}
 	code := exitCode(err)
 	if errors.Is(err, admin.ErrNotRunning) {

@@ -35,16 +35,16 @@ example. NODE may also be 'self', the node that runs on this data directory. Wit
 				operation = strings.TrimPrefix(a[1], "/")
 			}
 			n, err := e.openCalls(cmd.Context(), a[0], f, tokenFile)
-			if err != nil {
-				return e.reportCall(a[0], operation, err)
+			if err == nil {
+				defer n.close()
+				if len(a) > 1 {
+					err = e.describeOperation(cmd.Context(), n, operation)
+				} else {
+					err = e.listOperations(cmd.Context(), n)
+				}
+				err = n.advise(cmd.Context(), operation, err)
 			}
-			defer n.close()
-			if len(a) > 1 {
-				err = e.describeOperation(cmd.Context(), n, operation)
-			} else {
-				err = e.listOperations(cmd.Context(), n)
-			}
-			return e.reportCall(a[0], operation, n.advise(cmd.Context(), operation, err))
+			return e.reportCall(cmd.Context(), a[0], operation, err)
 		},
 	}
 	f.add(cmd)
@@ -79,15 +79,17 @@ func (e *env) listOperations(ctx context.Context, n *callNode) error {
 			needs[i] = d.Access.String()
 		}
 	}
-	return e.print(schemas, func(w io.Writer) {
-		var out strings.Builder
-		t := newTable(&out, "NAME", "TYPE", "NEEDS", "DESCRIPTION")
-		for i, op := range all {
-			t.row(op.Name, string(op.Type), needs[i], op.Description)
-		}
-		t.flush()
-		io.WriteString(w, e.cut(out.String()))
-	})
+	if e.json {
+		return e.printJSON(mustJSON(schemas), true)
+	}
+	var out strings.Builder
+	t := newTable(&out, "NAME", "TYPE", "NEEDS", "DESCRIPTION")
+	for i, op := range all {
+		t.row(op.Name, string(op.Type), needs[i], op.Description)
+	}
+	t.flush()
+	_, err = io.WriteString(e.stdout, e.cut(out.String()))
+	return err
 }
 
 // cut shortens lines to the terminal's width, if there is a terminal.
