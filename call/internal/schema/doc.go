@@ -14,15 +14,14 @@
 // ECMA-262: lookaround and back references do not compile. multipleOf has 18
 // digits at most.
 //
-// Documents with unevaluatedItems, unevaluatedProperties or $dynamicRef are
-// left to github.com/google/jsonschema-go, on decoded values. There integers
-// beyond 64 bits, fractions and the numbers of the schema itself are rounded
-// to float64, the fault is not located, and the depth of values is limited by
-// the number of subschemas that apply to one part.
+// unevaluatedItems and unevaluatedProperties cost a bit for each part of the
+// value, and one more reading if parts are left for them. $dynamicRef is settled
+// when the schema is compiled, once for each dynamic scope; 8 names of
+// $dynamicAnchor at most can be meant.
 //
 // A schema is somebody's input too: $ref never leaves the document
 // ([RemoteError]), one that refers to itself without end is refused, and so is
-// one of more than 10,000 subschemas.
+// one of more than 10,000 subschemas, counted in each dynamic scope.
 //
 // [For] derives a schema from a Go type.
 package schema

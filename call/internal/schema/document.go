@@ -110,20 +110,38 @@ type document struct {
 	bases     map[*value]*url.URL
 	resources map[string]*value // by absolute URI without fragment
 	anchors   map[string]*value // by absolute URI with fragment
-	dynamic   map[string][]*value
 	count     int
+
+	references []reference
+	targets    map[*value]*value // of references
+	dynamic    dynamics
+}
+
+// A reference is a $ref or $dynamicRef.
+type reference struct {
+	in *value
+	member
 }
 
 // baseURI stands for the address of a schema that names none.
 const baseURI = "json-schema:///"
 
 func index(root *value) (*document, error) {
-	d := &document{root: root, bases: map[*value]*url.URL{}, resources: map[string]*value{baseURI: root}, anchors: map[string]*value{}, dynamic: map[string][]*value{}}
+	d := &document{root: root, bases: map[*value]*url.URL{}, resources: map[string]*value{baseURI: root}, anchors: map[string]*value{}, targets: map[*value]*value{}}
 	base, err := url.Parse(baseURI)
 	if err != nil {
 		return nil, err
 	}
-	return d, d.visit(root, base)
+	if err := d.visit(root, base); err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(d.references); i++ { // resolving finds more
+		r := d.references[i]
+		if d.targets[r.value], err = d.resolve(r.in, r.value.text); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.indexDynamic()
 }
 
 func (d *document) visit(v *value, base *url.URL) error {
@@ -149,9 +167,11 @@ func (d *document) visit(v *value, base *url.URL) error {
 				return fmt.Errorf("the anchor %s is there twice", excerpt(a.raw))
 			}
 			d.anchors[at] = v
-			if key == "$dynamicAnchor" {
-				d.dynamic[a.text] = append(d.dynamic[a.text], v)
-			}
+		}
+	}
+	for _, m := range v.members {
+		if m.name == "$ref" || m.name == "$dynamicRef" {
+			d.references = append(d.references, reference{v, m})
 		}
 	}
 	for _, sub := range subschemas(v) {

@@ -8,33 +8,36 @@ const maxPaths = 1000
 // finite refuses schemas that apply themselves to the same value for ever, as
 // {"$ref":"#"} does, or very many times.
 func (c *compiler) finite(root *value) error {
-	c.busy = map[*value]bool{}
-	counts := map[*value]int{}
-	seen := map[*value]bool{}
-	pending := []*value{root}
+	c.busy = map[place]bool{}
+	counts := map[place]int{}
+	seen := map[place]bool{}
+	pending := []place{c.enter(root, nil)}
 	for len(pending) > 0 {
 		v := pending[len(pending)-1]
 		pending = pending[:len(pending)-1]
 		if seen[v] {
 			continue
 		}
-		seen[v] = true
-		n, err := c.paths(v, counts)
-		if err != nil {
+		if seen[v] = true; len(seen) > maxSubschemas {
+			return fmt.Errorf("the schema has more than %d subschemas, each $dynamicAnchor that $dynamicRef can mean counted", maxSubschemas)
+		}
+		if _, err := c.paths(v, counts); err != nil {
 			return err
 		}
-		c.most = max(c.most, n)
 		targets, err := c.applied(v)
 		if err != nil {
 			return err
 		}
-		pending = append(append(pending, subschemas(v)...), targets...)
+		pending = append(pending, targets...)
+		for _, sub := range subschemas(v.value) {
+			pending = append(pending, c.enter(sub, v.scope))
+		}
 	}
 	return nil
 }
 
 // paths counts the subschemas that apply to a value when v does.
-func (c *compiler) paths(v *value, counts map[*value]int) (int, error) {
+func (c *compiler) paths(v place, counts map[place]int) (int, error) {
 	if n, ok := counts[v]; ok {
 		return n, nil
 	}
@@ -62,24 +65,15 @@ func (c *compiler) paths(v *value, counts map[*value]int) (int, error) {
 }
 
 // applied are the schemas that v applies to its own value.
-func (c *compiler) applied(v *value) ([]*value, error) {
-	if err := check(v); err != nil {
+func (c *compiler) applied(v place) ([]place, error) {
+	if err := check(v.value); err != nil {
 		return nil, err
 	}
 	var all []*value
 	for _, m := range v.members {
-		k := keywords[m.name]
-		c.needsLibrary = c.needsLibrary || k.library
-		switch {
+		switch k := keywords[m.name]; {
 		case m.name == "$ref" || m.name == "$dynamicRef":
-			target, err := c.doc.resolve(v, m.value.text)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, target)
-			if m.name == "$dynamicRef" {
-				all = append(all, c.doc.dynamic[fragment(m.value.text)]...)
-			}
+			all = append(all, c.target(m.value, v.scope))
 		case !k.inPlace:
 		case k.shape == single:
 			all = append(all, m.value)
@@ -91,5 +85,9 @@ func (c *compiler) applied(v *value) ([]*value, error) {
 			}
 		}
 	}
-	return all, nil
+	places := make([]place, len(all))
+	for i, sub := range all {
+		places[i] = c.enter(sub, v.scope)
+	}
+	return places, nil
 }

@@ -1,7 +1,6 @@
 package schema_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -95,13 +94,13 @@ func FuzzSchema(f *testing.F) {
 		if err != nil && (!errors.As(err, &fault) || len(fault.Reason) > 400) {
 			t.Fatalf("%T %v", err, err)
 		}
-		if len(raw) > 4096 || inexact.Match(raw) || inexact.Match(value) || bytes.Contains(raw, []byte("ynamic")) {
+		if len(raw) > 4096 || inexact.Match(raw) || inexact.Match(value) {
 			return
 		}
 		var tree any
 		if lib := newReference(raw); lib != nil && json.Unmarshal(raw, &tree) == nil && !foldable(tree) {
 			want, ok := lib.validate(value)
-			if ok && (err == nil) != want && (fault == nil || !strings.Contains(fault.Reason, "work to validate") && !strings.Contains(fault.Reason, "deep")) {
+			if ok && (err == nil) != want && (fault == nil || !strings.Contains(fault.Reason, "work to validate")) {
 				t.Fatalf("valid %v, the library says %v: %v", err == nil, want, err)
 			}
 		}

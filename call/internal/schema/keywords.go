@@ -18,12 +18,12 @@ const (
 
 // keywords are those that this package knows: everything else is an
 // annotation. inPlace keywords apply their schemas to the value itself instead
-// of to a part of it. Those of the library make it validate the document.
+// of to a part of it.
 var keywords = map[string]struct {
-	shape            shape
-	inPlace, library bool
+	shape   shape
+	inPlace bool
 }{
-	"$id": {}, "$anchor": {}, "$dynamicAnchor": {}, "$ref": {}, "$dynamicRef": {library: true},
+	"$id": {}, "$anchor": {}, "$dynamicAnchor": {}, "$ref": {}, "$dynamicRef": {},
 	"$defs": {shape: table}, "definitions": {shape: table},
 	"type": {}, "enum": {}, "const": {},
 	"multipleOf": {}, "minimum": {}, "maximum": {}, "exclusiveMinimum": {}, "exclusiveMaximum": {},
@@ -35,7 +35,7 @@ var keywords = map[string]struct {
 	"allOf": {shape: list, inPlace: true}, "anyOf": {shape: list, inPlace: true}, "oneOf": {shape: list, inPlace: true},
 	"not": {shape: single, inPlace: true}, "dependentSchemas": {shape: table, inPlace: true},
 	"if": {shape: single, inPlace: true}, "then": {shape: single, inPlace: true}, "else": {shape: single, inPlace: true},
-	"unevaluatedItems": {shape: single, library: true}, "unevaluatedProperties": {shape: single, library: true},
+	"unevaluatedItems": {shape: single}, "unevaluatedProperties": {shape: single},
 }
 
 // subschemas are the schemas directly in v.

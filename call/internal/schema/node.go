@@ -20,7 +20,8 @@ type node struct {
 	objects *objectRules
 	also    []*node // further ones for the same value
 	choices []choice
-	library *library // validates the document alone if there is one
+	left    *unevaluated
+	alone   bool // there are no values allowed, also, choices and left
 }
 
 type numberRules struct {
@@ -45,6 +46,7 @@ type arrayRules struct {
 	least, most int
 	prefix      []*node
 	items       *node
+	rest        bool // items is there
 	unique      bool
 	contains    *contained
 }
@@ -62,6 +64,7 @@ type objectRules struct {
 	patterns    []pattern
 	closed      bool // no members but those of fields and patterns
 	additional  *node
+	others      bool // additionalProperties is there
 	names       *node
 }
 
@@ -80,24 +83,19 @@ type pattern struct {
 const manyFields = 12
 
 type compiler struct {
-	doc          *document
-	nodes        map[*value]*node
-	busy         map[*value]bool
-	most         int // subschemas that apply to one part of a value
-	needsLibrary bool
+	doc    *document
+	nodes  map[place]*node
+	busy   map[place]bool
+	scopes map[scope]*scope
 }
 
 // compile gives nil for a schema that accepts everything.
 func compile(doc *document) (*node, error) {
-	c := &compiler{doc: doc, nodes: map[*value]*node{}}
+	c := &compiler{doc: doc, nodes: map[place]*node{}, scopes: map[scope]*scope{}}
 	if err := c.finite(doc.root); err != nil {
 		return nil, err
 	}
-	if c.needsLibrary {
-		lib, err := newLibrary(doc.root, c.most)
-		return &node{library: lib}, err
-	}
-	root, err := c.compile(doc.root)
+	root, err := c.compile(doc.root, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -107,20 +105,21 @@ func compile(doc *document) (*node, error) {
 	return simple(root), nil
 }
 
-func (c *compiler) compile(v *value) (*node, error) {
+func (c *compiler) compile(sub *value, in *scope) (*node, error) {
+	v := c.enter(sub, in)
 	if n, ok := c.nodes[v]; ok {
 		return n, nil
 	}
-	if err := check(v); err != nil {
+	if err := check(sub); err != nil {
 		return nil, err
 	}
 	n := &node{}
 	c.nodes[v] = n
-	if isBool(v) {
+	if isBool(sub) {
 		n.never = v.kind == jsontok.False
 		return n, nil
 	}
-	for _, step := range []func(*node, *value) error{c.compileAny, c.compileNumbers, c.compileStrings, c.compileArrays, c.compileObjects, c.compileInPlace, c.compileChoices} {
+	for _, step := range []func(*node, place) error{c.compileAny, c.compileNumbers, c.compileStrings, c.compileArrays, c.compileObjects, c.compileInPlace, c.compileChoices, c.compileUnevaluated} {
 		if err := step(n, v); err != nil {
 			return nil, err
 		}
@@ -128,7 +127,7 @@ func (c *compiler) compile(v *value) (*node, error) {
 	return n, nil
 }
 
-func (c *compiler) compileAny(n *node, v *value) error {
+func (c *compiler) compileAny(n *node, v place) error {
 	if t := v.get("type"); t != nil {
 		names := t.items
 		if t.kind == jsontok.String {
@@ -155,7 +154,7 @@ func (c *compiler) compileAny(n *node, v *value) error {
 	return nil
 }
 
-func (c *compiler) compileNumbers(n *node, v *value) error {
+func (c *compiler) compileNumbers(n *node, v place) error {
 	r := numberRules{small: true}
 	for _, k := range []struct {
 		name, word string
@@ -187,7 +186,7 @@ func (c *compiler) compileNumbers(n *node, v *value) error {
 	return nil
 }
 
-func (c *compiler) compileStrings(n *node, v *value) error {
+func (c *compiler) compileStrings(n *node, v place) error {
 	r := stringRules{least: countOf(v, "minLength"), most: countOf(v, "maxLength")}
 	if p := v.get("pattern"); p != nil {
 		re, err := regexp.Compile(p.text)
@@ -202,11 +201,11 @@ func (c *compiler) compileStrings(n *node, v *value) error {
 	return nil
 }
 
-func (c *compiler) compileArrays(n *node, v *value) (err error) {
+func (c *compiler) compileArrays(n *node, v place) (err error) {
 	r := arrayRules{least: countOf(v, "minItems"), most: countOf(v, "maxItems")}
 	if p := v.get("prefixItems"); p != nil {
 		for _, item := range p.items {
-			sub, err := c.compile(item)
+			sub, err := c.compile(item, v.scope)
 			if err != nil {
 				return err
 			}
@@ -214,7 +213,8 @@ func (c *compiler) compileArrays(n *node, v *value) (err error) {
 		}
 	}
 	if items := v.get("items"); items != nil {
-		if r.items, err = c.compile(items); err != nil {
+		r.rest = true
+		if r.items, err = c.compile(items, v.scope); err != nil {
 			return err
 		}
 	}
@@ -226,22 +226,22 @@ func (c *compiler) compileArrays(n *node, v *value) (err error) {
 		if v.get("minContains") == nil {
 			r.contains.least = 1
 		}
-		if r.contains.node, err = c.compile(k); err != nil {
+		if r.contains.node, err = c.compile(k, v.scope); err != nil {
 			return err
 		}
 	}
-	if r.least >= 0 || r.most >= 0 || r.prefix != nil || r.items != nil || r.unique || r.contains != nil {
+	if r.least >= 0 || r.most >= 0 || r.prefix != nil || r.items != nil || r.unique || r.contains != nil || v.get("unevaluatedItems") != nil {
 		n.arrays = &r
 	}
 	return nil
 }
 
-func (c *compiler) compileObjects(n *node, v *value) (err error) {
+func (c *compiler) compileObjects(n *node, v place) (err error) {
 	r := objectRules{least: countOf(v, "minProperties"), most: countOf(v, "maxProperties")}
 	if p := v.get("properties"); p != nil {
 		for _, m := range p.members {
 			f := field{name: m.name, declared: true}
-			if f.node, err = c.compile(m.value); err != nil {
+			if f.node, err = c.compile(m.value, v.scope); err != nil {
 				return err
 			}
 			r.fields = append(r.fields, f)
@@ -256,20 +256,20 @@ func (c *compiler) compileObjects(n *node, v *value) (err error) {
 			if f.re, err = regexp.Compile(m.name); err != nil {
 				return fmt.Errorf("patternProperties %.40q is not an RE2 expression: %w", m.name, err)
 			}
-			if f.node, err = c.compile(m.value); err != nil {
+			if f.node, err = c.compile(m.value, v.scope); err != nil {
 				return err
 			}
 			r.patterns = append(r.patterns, f)
 		}
 	}
 	if a := v.get("additionalProperties"); a != nil {
-		r.closed = a.kind == jsontok.False
-		if r.additional, err = c.compile(a); err != nil {
+		r.others, r.closed = true, a.kind == jsontok.False
+		if r.additional, err = c.compile(a, v.scope); err != nil {
 			return err
 		}
 	}
 	if p := v.get("propertyNames"); p != nil {
-		if r.names, err = c.compile(p); err != nil {
+		if r.names, err = c.compile(p, v.scope); err != nil {
 			return err
 		}
 	}
@@ -279,7 +279,7 @@ func (c *compiler) compileObjects(n *node, v *value) (err error) {
 			r.byName[r.fields[i].name] = i
 		}
 	}
-	if r.least >= 0 || r.most >= 0 || r.fields != nil || r.patterns != nil || r.additional != nil || r.names != nil {
+	if r.least >= 0 || r.most >= 0 || r.fields != nil || r.patterns != nil || r.additional != nil || r.names != nil || v.get("unevaluatedProperties") != nil {
 		n.objects = &r
 	}
 	return nil
@@ -303,20 +303,18 @@ func (r *objectRules) require(names []*value) {
 	}
 }
 
-func (c *compiler) compileInPlace(n *node, v *value) error {
+func (c *compiler) compileInPlace(n *node, v place) error {
 	var subs []*value
 	if all := v.get("allOf"); all != nil {
 		subs = append(subs, all.items...)
 	}
-	if ref := v.get("$ref"); ref != nil {
-		target, err := c.doc.resolve(v, ref.text)
-		if err != nil {
-			return err
+	for _, keyword := range []string{"$ref", "$dynamicRef"} {
+		if ref := v.get(keyword); ref != nil {
+			subs = append(subs, c.target(ref, v.scope))
 		}
-		subs = append(subs, target)
 	}
 	for _, s := range subs {
-		sub, err := c.compile(s)
+		sub, err := c.compile(s, v.scope)
 		if err != nil {
 			return err
 		}
@@ -326,7 +324,7 @@ func (c *compiler) compileInPlace(n *node, v *value) error {
 }
 
 // countOf is -1 if v has no such keyword.
-func countOf(v *value, keyword string) int {
+func countOf(v place, keyword string) int {
 	k := v.get(keyword)
 	if k == nil {
 		return -1

@@ -14,6 +14,7 @@ type validation struct {
 	syntax error
 	name   []byte // unescaped
 
+	reach     int    // the furthest that a value read again ends
 	again     int    // bytes that were read more than once
 	exhausted *Error // they are too many
 }
@@ -23,14 +24,23 @@ type validation struct {
 const maxAgain = 64
 
 // scan consumes one value. The fault is of its first part that is at fault.
-func (v *validation) scan(n *node) *Error {
+// Without one, the parts that n has evaluated are in done, unless that is nil.
+func (v *validation) scan(n *node, done *evaluated) *Error {
 	if n == nil {
 		v.skip()
 		return nil
 	}
 	kind := v.sc.Kind()
+	if n.alone {
+		return v.scanOne(n, kind, done)
+	}
 	start := v.sc.Offset()
-	fault := v.scanOne(n, kind)
+	outer := done
+	left := n.left != nil && n.left.of(kind)
+	if left {
+		done = &evaluated{} // what n itself does not see is not for its unevaluated parts
+	}
+	fault := v.scanOne(n, kind, done)
 	end := v.sc.Offset()
 	if fault == nil && v.syntax == nil && n.allowed != nil && !v.among(n.allowed, kind, start, end) {
 		fault = &Error{Reason: mustBeOneOf(n.allowed)}
@@ -39,28 +49,41 @@ func (v *validation) scan(n *node) *Error {
 		if fault != nil || v.syntax != nil {
 			break
 		}
-		fault = v.rescan(also, start, end)
+		fault = v.rescan(also, start, end, done)
 	}
 	for i := range n.choices {
 		if fault != nil || v.syntax != nil {
 			break
 		}
-		fault = v.choose(&n.choices[i], start, end)
+		fault = v.choose(&n.choices[i], start, end, done)
+	}
+	if left && fault == nil && v.syntax == nil {
+		fault = v.scanLeft(n.left, kind, start, end, done)
+		outer.setAll()
 	}
 	return fault
 }
 
 // rescan validates a value once more, that has been consumed.
-func (v *validation) rescan(n *node, start, end int) *Error {
-	if n == nil || v.exhausted != nil {
+func (v *validation) rescan(n *node, start, end int, done *evaluated) *Error {
+	if n == nil || !v.rewind(start, end) {
 		return v.exhausted
 	}
-	if v.again += end - start; v.again > maxAgain*(end+4096) {
+	return v.scan(n, done)
+}
+
+// rewind goes back to read a value once more, unless that is too much work.
+func (v *validation) rewind(start, end int) bool {
+	if v.exhausted != nil {
+		return false
+	}
+	v.reach = max(v.reach, end)
+	if v.again += end - start; v.again > maxAgain*(v.reach+4096) {
 		v.exhausted = &Error{Reason: "is more work to validate than allowed"}
-		return v.exhausted
+		return false
 	}
 	v.sc.Rewind(start)
-	return v.scan(n)
+	return true
 }
 
 func (v *validation) skip() {
@@ -69,15 +92,7 @@ func (v *validation) skip() {
 	}
 }
 
-func (v *validation) scanOne(n *node, kind jsontok.Kind) *Error {
-	if n.library != nil {
-		raw, err := v.sc.Skip()
-		if err != nil {
-			v.syntax = err
-			return nil
-		}
-		return n.library.validate(raw)
-	}
+func (v *validation) scanOne(n *node, kind jsontok.Kind, done *evaluated) *Error {
 	switch {
 	case n.never:
 		v.skip()
@@ -89,11 +104,11 @@ func (v *validation) scanOne(n *node, kind jsontok.Kind) *Error {
 	switch kind {
 	case jsontok.Object:
 		if n.objects != nil {
-			return v.scanObject(n.objects)
+			return v.scanObject(n.objects, done)
 		}
 	case jsontok.Array:
 		if n.arrays != nil {
-			return v.scanArray(n.arrays)
+			return v.scanArray(n.arrays, done)
 		}
 	case jsontok.String:
 		if n.strings != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/alkdev/alknet/call/internal/jsontok"
 )
 
-func (v *validation) scanArray(r *arrayRules) (fault *Error) {
+func (v *validation) scanArray(r *arrayRules, done *evaluated) (fault *Error) {
 	start := v.sc.Offset()
 	arr, err := v.sc.Array()
 	n, hits := 0, 0
@@ -16,13 +16,9 @@ func (v *validation) scanArray(r *arrayRules) (fault *Error) {
 		if ok, err = v.sc.Element(&arr); err != nil || !ok {
 			break
 		}
-		sub := r.items
-		if n < len(r.prefix) {
-			sub = r.prefix[n]
-		}
 		if fault != nil {
 			v.skip()
-		} else if fault = v.scanItem(r, sub, &hits); fault != nil {
+		} else if fault = v.scanItem(r, n, &hits, done); fault != nil {
 			fault = fault.in(strconv.Itoa(n))
 		}
 		err = v.syntax
@@ -36,29 +32,33 @@ func (v *validation) scanArray(r *arrayRules) (fault *Error) {
 	if fault == nil && r.unique {
 		fault = unique(v.sc.Bytes(start, v.sc.Offset()))
 	}
+	done.counted(n, r.rest)
 	return fault
 }
 
-// scanItem consumes an item, and counts it if it is one of r.contains.
-func (v *validation) scanItem(r *arrayRules, sub *node, hits *int) *Error {
+// scanItem consumes item n, and counts it if it is one of r.contains.
+func (v *validation) scanItem(r *arrayRules, n int, hits *int, done *evaluated) *Error {
+	sub := r.items
+	if n < len(r.prefix) {
+		sub = r.prefix[n]
+		done.add(n)
+	}
 	if r.contains == nil {
-		return v.scan(sub)
+		return v.scan(sub, nil)
 	}
 	v.sc.Kind()
 	start := v.sc.Offset()
-	fault := v.scan(sub)
-	if fault == nil && v.syntax == nil && v.rescan(r.contains.node, start, v.sc.Offset()) == nil {
+	fault := v.scan(sub, nil)
+	if fault == nil && v.syntax == nil && v.rescan(r.contains.node, start, v.sc.Offset(), nil) == nil {
 		*hits++
+		done.add(n)
 	}
 	return fault
 }
 
-func (v *validation) scanObject(r *objectRules) (fault *Error) {
+func (v *validation) scanObject(r *objectRules, done *evaluated) (fault *Error) {
 	obj, err := v.sc.Object()
 	var seen bitset
-	if len(r.fields) > 64 {
-		seen.many = make([]uint64, (len(r.fields)+63)/64)
-	}
 	n := 0
 	for next := 0; err == nil; n++ {
 		name, ok, e := v.sc.Member(&obj)
@@ -72,8 +72,13 @@ func (v *validation) scanObject(r *objectRules) (fault *Error) {
 		}
 		if fault != nil {
 			v.skip()
-		} else if fault = v.scanMember(r, at, name); fault != nil {
-			fault = fault.in(name.String())
+		} else {
+			matched := false
+			if matched, fault = v.scanMember(r, at, name); fault != nil {
+				fault = fault.in(name.String())
+			} else if matched {
+				done.add(n)
+			}
 		}
 		err = v.syntax
 	}
@@ -85,61 +90,64 @@ func (v *validation) scanObject(r *objectRules) (fault *Error) {
 			return &Error{Reason: fmt.Sprintf("lacks the member %.40q", r.fields[i].name)}
 		}
 	}
+	done.counted(n, r.others)
 	return size(n, r.least, r.most, "member")
 }
 
-// scanMember consumes the value of a member for each schema that applies.
-func (v *validation) scanMember(r *objectRules, at int, name jsontok.Text) *Error {
+const unknownMember = "is a member that is not known"
+
+// scanMember consumes the value of a member for each schema that applies. It
+// has matched if properties or patternProperties have its name.
+func (v *validation) scanMember(r *objectRules, at int, name jsontok.Text) (matched bool, fault *Error) {
 	if r.names != nil {
 		if fault := v.scanName(r.names, name); fault != nil {
 			v.skip()
-			return fault
+			return false, fault
 		}
 	}
-	declared := at >= 0 && r.fields[at].declared
+	matched = at >= 0 && r.fields[at].declared
 	var sub *node
-	if declared {
+	if matched {
 		sub = r.fields[at].node
 	} else if len(r.patterns) == 0 {
 		if r.closed {
 			v.skip()
-			return &Error{Reason: "is a member that is not known"}
+			return false, &Error{Reason: unknownMember}
 		}
 		sub = r.additional
 	}
 	if len(r.patterns) == 0 {
-		return v.scan(sub)
+		return matched, v.scan(sub, nil)
 	}
 	v.sc.Kind()
 	start := v.sc.Offset()
-	fault := v.scan(sub)
+	fault = v.scan(sub, nil)
 	end := v.sc.Offset()
-	matched := declared
 	unescaped := name.Append(nil)
 	for _, p := range r.patterns {
 		if fault != nil || v.syntax != nil {
-			return fault
+			return matched, fault
 		}
 		if p.re.Match(unescaped) {
 			matched = true
-			fault = v.rescan(p.node, start, end)
+			fault = v.rescan(p.node, start, end, nil)
 		}
 	}
 	switch {
 	case fault != nil || matched || v.syntax != nil:
 	case r.closed:
-		fault = &Error{Reason: "is a member that is not known"}
+		fault = &Error{Reason: unknownMember}
 	case r.additional != nil:
-		fault = v.rescan(r.additional, start, end)
+		fault = v.rescan(r.additional, start, end, nil)
 	}
-	return fault
+	return matched, fault
 }
 
 func (v *validation) scanName(n *node, name jsontok.Text) *Error {
 	raw := append(append([]byte{'"'}, name.Raw()...), '"')
 	var sc jsontok.Scanner
 	sc.Reset(raw)
-	fault := (&validation{sc: &sc}).scan(n)
+	fault := (&validation{sc: &sc}).scan(n, nil)
 	if fault != nil {
 		fault.Reason = "is a member whose name " + fault.Reason
 	}
@@ -185,24 +193,4 @@ func plural(n int, thing string) string {
 		return "1 " + thing
 	}
 	return strconv.Itoa(n) + " " + thing + "s"
-}
-
-type bitset struct {
-	few  uint64
-	many []uint64 // instead, for more than 64
-}
-
-func (b *bitset) set(i int) {
-	if b.many != nil {
-		b.many[i/64] |= 1 << (i % 64)
-		return
-	}
-	b.few |= 1 << i
-}
-
-func (b *bitset) has(i int) bool {
-	if b.many != nil {
-		return b.many[i/64]&(1<<(i%64)) != 0
-	}
-	return b.few&(1<<i) != 0
 }

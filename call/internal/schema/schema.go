@@ -74,7 +74,7 @@ func (s *Schema) Scan(sc *jsontok.Scanner) (invalid, syntax error) {
 		return nil, err
 	}
 	v := validation{sc: sc}
-	fault := v.scan(s.root)
+	fault := v.scan(s.root, nil)
 	if v.exhausted != nil {
 		fault = v.exhausted
 	}

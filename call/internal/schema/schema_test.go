@@ -52,7 +52,9 @@ func TestReasons(t *testing.T) {
 		{`{"anyOf":[{"type":"null"},{"properties":{"a":{"type":"null"}}}]}`, `{"a":1}`, `/a: must be null (or match another of 2 alternatives)`},
 		{`{"oneOf":[{"type":"integer"},{"minimum":0}]}`, `1`, `the value must match one, not 2, of 2 alternatives`},
 		{`{"dependentRequired":{"a":["b"]}}`, `{"a":1}`, `the value lacks the member "b"`},
-		{`{"unevaluatedProperties":false}`, `{"a":1}`, `the value does not match its schema`},
+		{`{"unevaluatedProperties":false}`, `{"a":1}`, `/a: is a member that is not known`},
+		{`{"allOf":[{"prefixItems":[true]}],"unevaluatedItems":{"type":"null"}}`, `["a",null,1,2]`, `/2: must be null`},
+		{`{"anyOf":[{"properties":{"a":{"const":1}}},{"required":["b"]}],"unevaluatedProperties":{"maximum":18446744073709551617}}`, `{"a":2,"b":18446744073709551618}`, `/b: must be at most 18446744073709551617`},
 	} {
 		err := compile(t, tt.schema).Validate([]byte(tt.value))
 		var fault *schema.Error
@@ -116,6 +118,20 @@ func TestNotCompiled(t *testing.T) {
 	for i := range 10 {
 		doubling += fmt.Sprintf(`,"%d":{"allOf":[{"$ref":"#/$defs/%d"},{"$ref":"#/$defs/%d"}]}`, i, i+1, i+1)
 	}
+	names := `{"$defs":{"0":{}`
+	for i := range 9 {
+		names += fmt.Sprintf(`,"n%d":{"$dynamicAnchor":"n%d","$defs":{"r":{"$dynamicRef":"#n%d"}}}`, i, i, i)
+	}
+	names += "}}"
+	scopes := `{"$defs":{`
+	for i := range 8 {
+		scopes += fmt.Sprintf(`"r%d":{"$id":"r%d","$defs":{"a":{"$dynamicAnchor":"n%d"},"r":{"$dynamicRef":"#n%d"}},"properties":{`, i, i, i, i)
+		for j := range 8 {
+			scopes += fmt.Sprintf(`"r%d":{"$ref":"r%d"},"s%d":{},`, j, j, j)
+		}
+		scopes += `"t":{}}},`
+	}
+	scopes += `"u":{}}}`
 	for _, tt := range []struct{ name, schema, reason string }{
 		{"no JSON", `{`, "read schema"},
 		{"number", `1`, "an object or a boolean"},
@@ -155,6 +171,9 @@ func TestNotCompiled(t *testing.T) {
 		{"endless through others", `{"$ref":"#/$defs/a","$defs":{"a":{"anyOf":[{"type":"null"},{"not":{"$ref":"#"}}]}}}`, "without end"},
 		{"endless where unused", `{"$defs":{"a":{"$ref":"#/$defs/a"}}}`, "without end"},
 		{"endless dynamically", `{"$dynamicAnchor":"a","allOf":[{"$dynamicRef":"#a"}]}`, "without end"},
+		{"endless in one of two scopes", `{"$id":"a","$dynamicAnchor":"x","$ref":"b","$defs":{"b":{"$id":"b","anyOf":[{"$dynamicRef":"#x"}],"$defs":{"x":{"$dynamicAnchor":"x"}}}}}`, "without end"},
+		{"names of dynamic references", names, "more than 8 names"},
+		{"subschemas in many scopes", scopes, "$dynamicAnchor that"},
 		{"very many for one value", doubling + "}}", "apply to one value"},
 		{"many subschemas", `{"properties":{` + many.String()[1:] + `}}`, "more than 10000"},
 		{"anchor twice", `{"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}}}`, "twice"},
@@ -228,26 +247,16 @@ func TestBoundedWork(t *testing.T) {
 		`{"properties":{"a":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}}`,
 		`{"properties":{"a":{"not":{"not":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}}}}`,
 		`{"unevaluatedItems":false,"properties":{"a":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}}`,
+		`{"unevaluatedProperties":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}`,
+		`{"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}],"$defs":{"a":{"properties":{"a":{"$ref":"#"}},"unevaluatedProperties":false}},"unevaluatedProperties":false}`,
 	} {
 		err := compile(t, raw).Validate([]byte(value))
-		if err == nil || !strings.Contains(err.Error(), "work") && !strings.Contains(err.Error(), "deep") {
+		if err == nil || !strings.Contains(err.Error(), "work") {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
 	if d := time.Since(start); d > time.Minute {
 		t.Error(d)
-	}
-}
-
-// Two subschemas at each level leave the library twenty levels.
-func TestLibraryDepth(t *testing.T) {
-	s := compile(t, `{"properties":{"a":{"$ref":"#"}},"unevaluatedProperties":false}`)
-	value := strings.Repeat(`{"a":`, 15) + `{}` + strings.Repeat(`}`, 15)
-	if err := s.Validate([]byte(value)); err != nil {
-		t.Error(err)
-	}
-	if s.Validate([]byte(strings.Replace(value, `{}`, `{"b":1}`, 1))) == nil {
-		t.Error("accepted")
 	}
 }
 

@@ -9,10 +9,14 @@ func (n *node) simplify() {
 		}
 	}
 	n.also = kept
+	n.alone = n.allowed == nil && len(kept) == 0 && n.choices == nil && n.left == nil
 	for _, k := range n.choices {
 		for i := range k.nodes {
 			k.nodes[i] = simple(k.nodes[i])
 		}
+	}
+	if u := n.left; u != nil {
+		u.members, u.items = simple(u.members), simple(u.items)
 	}
 	if r := n.arrays; r != nil {
 		r.items = simple(r.items)
@@ -52,5 +56,5 @@ func simple(n *node) *node {
 }
 
 func (n *node) assertsNothing() bool {
-	return n.types == 0 && !n.never && n.allowed == nil && n.numbers == nil && n.strings == nil && n.arrays == nil && n.objects == nil && n.choices == nil && n.library == nil
+	return n.types == 0 && !n.never && n.allowed == nil && n.numbers == nil && n.strings == nil && n.arrays == nil && n.objects == nil && n.choices == nil && n.left == nil
 }
