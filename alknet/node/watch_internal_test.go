@@ -3,11 +3,14 @@ package node
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 
 	"github.com/alkdev/alknet/call"
 	"github.com/alkdev/alknet/core"
+	"github.com/alkdev/alknet/core/auth"
+	"github.com/alkdev/alknet/core/coretest"
 	"github.com/alkdev/alknet/core/endpoint"
 )
 
@@ -67,6 +70,82 @@ func TestWatcherLeaves(t *testing.T) {
 		t.Error("it is still there")
 	}
 	w.publish(endpoint.Event{})
+}
+
+// Over a connection the same holds: whoever stops reading gets all that was kept,
+// in order, and then the error; whoever leaves is gone.
+func TestWatchingOverAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var w watchers
+		var r call.Registry
+		err := call.Subscription(&r, "node/watch", w.watch, call.Public(), call.Fails(call.ErrorSpec{Code: codeLagged}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, end := connected(t, &call.Server{Registry: &r})
+		next := 0
+		for e, err := range call.Subscribe[watchedEvent](t.Context(), client, "node/watch", nil) {
+			if err != nil {
+				if call.CodeOf(err) != codeLagged {
+					t.Errorf("got %v", err)
+				}
+				break
+			}
+			if e.Event == "watching" {
+				floodUntilLagged(&w)
+				continue
+			}
+			if e.Address != strconv.Itoa(next) {
+				t.Fatalf("event %d is %s", next, e.Address)
+			}
+			next++
+		}
+		if next < watchQueue {
+			t.Errorf("%d events were kept", next)
+		}
+
+		for range call.Subscribe[watchedEvent](t.Context(), client, "node/watch", nil) {
+			break
+		}
+		synctest.Wait()
+		if len(w.all) != 0 {
+			t.Error("who has left still watches")
+		}
+		end()
+	})
+}
+
+func floodUntilLagged(w *watchers) {
+	for i := 0; ; i++ {
+		if i%100 == 0 {
+			synctest.Wait()
+		}
+		w.mu.Lock()
+		watching := len(w.all)
+		w.mu.Unlock()
+		if watching == 0 {
+			return
+		}
+		w.publish(endpoint.Event{Type: endpoint.Opened, RemoteAddr: strconv.Itoa(i)})
+	}
+}
+
+// connected is a client of s in memory; end closes both ends.
+func connected(t *testing.T, s *call.Server) (c *call.Client, end func()) {
+	t.Helper()
+	near, far := coretest.Pair(call.ALPN)
+	served := make(chan error)
+	go func() {
+		served <- s.Handle(t.Context(), far, core.NewAuthContext(core.Identity{}, auth.Key{}, call.ALPN, nil, nil))
+	}()
+	c = call.NewClient(near)
+	return c, func() {
+		c.Close()
+		<-c.Done()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // The id of a token is nobody's business who watches.
