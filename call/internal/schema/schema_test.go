@@ -52,6 +52,7 @@ func TestReasons(t *testing.T) {
 		{`{"anyOf":[{"type":"null"},{"properties":{"a":{"type":"null"}}}]}`, `{"a":1}`, `/a: must be null (or match another of 2 alternatives)`},
 		{`{"oneOf":[{"type":"integer"},{"minimum":0}]}`, `1`, `the value must match one, not 2, of 2 alternatives`},
 		{`{"dependentRequired":{"a":["b"]}}`, `{"a":1}`, `the value lacks the member "b"`},
+		{`{"$ref":"#/x","x":{"$ref":"#/y"},"y":{"type":"null"}}`, `1`, `the value must be null`},
 		{`{"unevaluatedProperties":false}`, `{"a":1}`, `/a: is a member that is not known`},
 		{`{"allOf":[{"prefixItems":[true]}],"unevaluatedItems":{"type":"null"}}`, `["a",null,1,2]`, `/2: must be null`},
 		{`{"anyOf":[{"properties":{"a":{"const":1}}},{"required":["b"]}],"unevaluatedProperties":{"maximum":18446744073709551617}}`, `{"a":2,"b":18446744073709551618}`, `/b: must be at most 18446744073709551617`},

@@ -56,5 +56,5 @@ func simple(n *node) *node {
 }
 
 func (n *node) assertsNothing() bool {
-	return n.types == 0 && !n.never && n.allowed == nil && n.numbers == nil && n.strings == nil && n.arrays == nil && n.objects == nil && n.choices == nil && n.left == nil
+	return n.types == 0 && !n.never && n.allowed == nil && n.numbers == nil && n.strings == nil && n.arrays == nil && n.objects == nil && n.choices == nil
 }

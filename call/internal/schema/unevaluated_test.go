@@ -90,7 +90,7 @@ func marshal(t *testing.T, v any) []byte {
 func TestAgreesOnUnevaluated(t *testing.T) {
 	g := generator{rand.New(rand.NewPCG(1, 2))}
 	counts := map[bool]int{}
-	for range 3_000 {
+	for range 1_000 {
 		root, _ := g.schema(4).(map[string]any)
 		if root == nil {
 			continue
@@ -118,7 +118,7 @@ func TestAgreesOnUnevaluated(t *testing.T) {
 			}
 		}
 	}
-	if counts[true] < 1000 || counts[false] < 1000 {
+	if counts[true] < 300 || counts[false] < 300 {
 		t.Errorf("of the values, %v are valid", counts)
 	}
 }
