@@ -28,9 +28,11 @@ func idleItems(e rpc) harness.Measure {
 				return sample, err
 			}
 			conns = append(conns, c)
-			if err := c.items(1, itemText); err != nil { // what a connection has once
+			ready, leave := c.hold() // what a connection has once
+			if err := <-ready; err != nil {
 				return sample, err
 			}
+			leave()
 		}
 		before, err := s.ask(askSettled)
 		if err != nil {

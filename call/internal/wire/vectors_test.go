@@ -31,7 +31,7 @@ type vector struct {
 	Error string
 }
 
-func vectors(t *testing.T) []vector {
+func vectors(t testing.TB) []vector {
 	t.Helper()
 	data, err := os.ReadFile("../../testdata/vectors/frames.json")
 	if err != nil {
