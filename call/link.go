@@ -77,9 +77,10 @@ var (
 //
 // After a failure, or the end of a connection, it waits before it dials again:
 // about a second, doubling to a minute, from anew after a connection that was
-// up for half a minute; and the whole minute at once after a refusal. Imports
-// are renewed with each connection and every minute: names that are new, gone
-// or listed in another way. They leave Peers with the connection.
+// up for half a minute; and the whole minute at once after a refusal. It dials
+// no more once Server drains. Imports are renewed with each connection and every
+// minute: names that are new, gone or listed in another way. They leave Peers
+// with the connection.
 func (l *Link) Run(ctx context.Context) error {
 	r, err := l.start()
 	if err != nil {
@@ -93,6 +94,9 @@ func (l *Link) Run(ctx context.Context) error {
 	var wait backoff
 	for {
 		up, err := l.connect(ctx, r, &ends)
+		if l.Server != nil && l.Server.stopping() {
+			<-ctx.Done()
+		}
 		if ctx.Err() != nil {
 			return nil
 		}

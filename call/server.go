@@ -65,8 +65,18 @@ func (s *Server) Drain(ctx context.Context) error {
 	for _, c := range clients {
 		c.stopSubscriptions()
 	}
+	for _, accepted := range []bool{true, false} { // calls that come in may go on over what was dialled
+		drain(ctx, clients, accepted)
+	}
+	return ctx.Err()
+}
+
+func drain(ctx context.Context, clients []*Client, accepted bool) {
 	var wg sync.WaitGroup
 	for _, c := range clients {
+		if c.accepted != accepted {
+			continue
+		}
 		wg.Go(func() {
 			if c.quiet(ctx) {
 				c.flush(drainGrace)
@@ -78,7 +88,6 @@ func (s *Server) Drain(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	return ctx.Err()
 }
 
 // serving lists the connections. s.mu is held.
