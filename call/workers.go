@@ -1,6 +1,9 @@
 package call
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Workers are goroutines of a connection that run one short task after the
 // other: their stacks have grown already.
@@ -40,6 +43,7 @@ func (w *workers) give(task func()) bool {
 		return false
 	}
 	w.idle[last] <- task
+	w.idle[last] = nil
 	w.idle = w.idle[:last]
 	w.least = min(w.least, last)
 	return true
@@ -69,7 +73,7 @@ func (w *workers) trim() {
 	for _, next := range w.idle[:w.least] {
 		close(next)
 	}
-	w.idle = append(w.idle[:0], w.idle[w.least:]...)
+	w.idle = slices.Delete(w.idle, 0, w.least)
 	w.least = len(w.idle)
 }
 
