@@ -46,6 +46,7 @@ func (n *Node) status() admin.Status {
 		Peers:       len(d.Peers),
 		Tokens:      len(d.Tokens),
 		Connections: []admin.Connection{},
+		Links:       n.linkStates(),
 	}
 	for _, c := range n.endpoint.Connections() {
 		s.Connections = append(s.Connections, admin.Connection{

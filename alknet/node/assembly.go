@@ -92,6 +92,7 @@ func (n *Node) assemble() error {
 		Certificate: func(context.Context) (*tls.Certificate, error) { return &nodeCertificate, nil },
 		KnownNodes:  &dial.KnownNodes{Path: n.dir.KnownNodes()},
 	}
+	n.makeLinks()
 	return nil
 }
 

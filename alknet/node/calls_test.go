@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -53,6 +54,10 @@ type callable struct {
 	name string // here, and among the other's peers
 	dir  datadir.Dir
 	keys *keyring.Keys
+
+	log  *slog.Logger               // nil discards
+	more func(*call.Registry) error // beside what offering registers
+	gone chan struct{}
 }
 
 func prepare(t *testing.T) *callable {
@@ -69,13 +74,19 @@ func (c *callable) start(t *testing.T, name string, book peerbook.Book) {
 	t.Helper()
 	check(t, book.Save(c.dir.Peers()))
 	n, err := node.New(t.Context(), node.Config{
-		Dir: c.dir.Path(), Listen: []string{"127.0.0.1:0"}, Logger: slog.New(slog.DiscardHandler), Operations: offering(name),
+		Dir: c.dir.Path(), Listen: []string{"127.0.0.1:0"}, Logger: cmp.Or(c.log, slog.New(slog.DiscardHandler)),
+		Operations: func(r *call.Registry) error {
+			if c.more != nil {
+				check(t, c.more(r))
+			}
+			return offering(name)(r)
+		},
 	})
 	check(t, err)
 	gone := make(chan struct{})
 	go func() { defer close(gone); _ = n.Run(context.Background()) }()
 	t.Cleanup(func() { n.Stop(true); <-gone })
-	c.Node, c.name = n, name
+	c.Node, c.name, c.gone = n, name, gone
 }
 
 func (c *callable) peer(name string, scopes ...string) auth.Peer {

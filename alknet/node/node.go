@@ -100,6 +100,7 @@ type Node struct {
 
 	calls      *call.Server // of the network
 	localCalls *call.Server // of the administration socket
+	links      []*call.Link // of the imports
 	watchers   watchers
 
 	admin    net.Listener
@@ -210,7 +211,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer n.Close()
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	failed := make(chan error, 4)
+	failed := make(chan error, 4+len(n.links))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := n.endpoint.Serve(context.Background()); !errors.Is(err, core.ErrServerClosed) {
@@ -233,6 +234,13 @@ func (n *Node) Run(ctx context.Context) error {
 		wg.Go(func() {
 			if err := n.serveRedirect(serving); err != nil {
 				failed <- fmt.Errorf("redirect listener: %w", err)
+			}
+		})
+	}
+	for _, l := range n.links {
+		wg.Go(func() {
+			if err := l.Run(serving); err != nil {
+				failed <- fmt.Errorf("imports: %w", err)
 			}
 		})
 	}
@@ -277,6 +285,9 @@ func (n *Node) shutdown() {
 		select {
 		case <-ctx.Done():
 		case <-n.now.raised:
+			cut, cancel := context.WithCancel(ctx)
+			cancel()
+			n.calls.Drain(cut) // or the nodes that were dialled would not notice
 			n.endpoint.Close()
 		}
 	}()

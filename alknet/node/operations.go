@@ -66,7 +66,7 @@ func (n *Node) register(r *call.Registry) error {
 		call.Query(r, admin.StatusName, func(context.Context, struct{}) (admin.Status, error) { return n.status(), nil },
 			call.Describe("Says what runs here: version, addresses, protocols, and the connections being served.")),
 		call.Query(r, "node/peers", func(context.Context, struct{}) (peersAnswer, error) { return n.peers(), nil },
-			call.Describe("Lists the owner's peers, what each may do, and who of them is connected.")),
+			call.Describe("Lists the owner's peers, what each may do, and who of them is connected; and the nodes whose operations are imported.")),
 		call.Mutation(r, admin.ReloadName, func(context.Context, struct{}) (admin.ReloadResult, error) {
 			names, err := n.Reload()
 			if err != nil {
@@ -83,6 +83,7 @@ func (n *Node) register(r *call.Registry) error {
 
 type peersAnswer struct {
 	Peers []listedPeer `json:"peers" jsonschema:"sorted by name"`
+	Links []admin.Link `json:"links,omitempty" jsonschema:"the nodes whose operations are imported"`
 }
 
 type listedPeer struct {
@@ -102,7 +103,7 @@ func (n *Node) peers() peersAnswer {
 		}
 	}
 	d := n.store.Dynamic()
-	answer := peersAnswer{make([]listedPeer, len(d.Peers))}
+	answer := peersAnswer{make([]listedPeer, len(d.Peers)), n.linkStates()}
 	for i, p := range d.Peers {
 		answer.Peers[i] = listedPeer{
 			Name: p.Name, Keys: len(p.Keys), Expires: p.Expires, Scopes: []string{}, Connections: online[p.Name],

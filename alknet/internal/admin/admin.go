@@ -25,6 +25,7 @@ type Status struct {
 	Peers       int          `json:"peers" jsonschema:"how many are on the owner's list"`
 	Tokens      int          `json:"tokens" jsonschema:"how many API keys have been given out"`
 	Connections []Connection `json:"connections" jsonschema:"those being served, oldest first"`
+	Links       []Link       `json:"links,omitempty" jsonschema:"the nodes whose operations are imported"`
 	Warnings    []string     `json:"warnings,omitempty" jsonschema:"what the owner should look at"`
 }
 
@@ -35,6 +36,14 @@ type Connection struct {
 	Transport  string    `json:"transport" jsonschema:"quic or tcp"`
 	ALPN       string    `json:"alpn"`
 	Peer       string    `json:"peer,omitempty" jsonschema:"who it is of; absent: nobody"`
+}
+
+// Link is the state of one import.
+type Link struct {
+	Name      string `json:"name" jsonschema:"of the other node, on this one"`
+	Prefix    string `json:"prefix" jsonschema:"what its operations' names begin with here"`
+	Connected bool   `json:"connected"`
+	Error     string `json:"error,omitempty" jsonschema:"why its operations are not there"`
 }
 
 // Identity is what 'alknet id' shows, and the certificate with which the

@@ -69,15 +69,32 @@ func printStatus(w io.Writer, s admin.Status, now time.Time) {
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "warning      %s\n", printable(warning))
 	}
-	if len(s.Connections) == 0 {
-		return
+	if len(s.Connections) > 0 {
+		fmt.Fprintln(w)
+		t := newTable(w, "PEER", "PROTOCOL", "OVER", "FROM", "FOR")
+		for _, c := range s.Connections {
+			t.row(orDash(c.Peer), orDash(c.ALPN), c.Transport, c.RemoteAddr, now.Sub(c.Since).Round(time.Second).String())
+		}
+		t.flush()
 	}
-	fmt.Fprintln(w)
-	t := newTable(w, "PEER", "PROTOCOL", "OVER", "FROM", "FOR")
-	for _, c := range s.Connections {
-		t.row(orDash(c.Peer), orDash(c.ALPN), c.Transport, c.RemoteAddr, now.Sub(c.Since).Round(time.Second).String())
+	if len(s.Links) > 0 {
+		fmt.Fprintln(w)
+		t := newTable(w, "IMPORTED FROM", "AS", "STATE")
+		for _, l := range s.Links {
+			t.row(l.Name, l.Prefix+"/", linkState(l))
+		}
+		t.flush()
 	}
-	t.flush()
+}
+
+func linkState(l admin.Link) string {
+	switch {
+	case !l.Connected:
+		return "not connected: " + oneLine(errors.New(l.Error))
+	case l.Error != "":
+		return "connected: " + l.Error
+	}
+	return "connected"
 }
 
 func (e *env) reloadCommand() *cobra.Command {

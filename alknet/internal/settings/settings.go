@@ -36,6 +36,7 @@ type Settings struct {
 	ACME      ACME       `toml:"acme"`
 	SSH       SSH        `toml:"ssh"`
 	HTTP      HTTP       `toml:"http"`
+	Call      Call       `toml:"call"`
 	Transport Transport  `toml:"transport"`
 }
 
@@ -142,7 +143,7 @@ func Parse(raw []byte, name string) (Settings, error) {
 	}
 	s.defaults()
 	if err := s.check(); err != nil {
-		return Settings{}, fmt.Errorf("%s: %w", name, err)
+		return Settings{}, faultError(raw, name, err)
 	}
 	return s, nil
 }
@@ -174,6 +175,16 @@ func syntaxError(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
+func faultError(raw []byte, name string, err error) error {
+	var fault *importError
+	if errors.As(err, &fault) {
+		if line, column := importHeader(raw, fault.entry); line > 0 {
+			return &SyntaxError{File: name, Line: line, Column: column, Reason: fault.Error()}
+		}
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
 // DefaultListen is where a node listens whose owner does not say.
 func DefaultListen() []string { return []string{":4433"} }
 
@@ -187,6 +198,7 @@ func (s *Settings) defaults() {
 	if s.Log.Format == "" {
 		s.Log.Format = "text"
 	}
+	s.Call.defaults()
 }
 
 func (s *Settings) check() error {
@@ -213,6 +225,9 @@ func (s *Settings) check() error {
 	}
 	if err := s.Limits.Config().Validate(); err != nil {
 		return fmt.Errorf("limits: %w", err)
+	}
+	if err := s.Call.check(); err != nil {
+		return err
 	}
 	return s.checkACME()
 }

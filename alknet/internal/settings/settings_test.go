@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alkdev/alknet/alknet/internal/settings"
+	"github.com/alkdev/alknet/call"
 )
 
 func TestDefaults(t *testing.T) {
@@ -73,6 +74,14 @@ cert = "certs/a.pem"
 key = "certs/a.key"
 [acme]
 domains = ["a.example"]
+[[call.imports]]
+node = "far"
+expose = [{ operations = ["far/a/*", "far/b"], scope = "call:far/a" }]
+[[call.imports]]
+node = "alknet://nj7a8u168w1w6hrn7d9pag3a4wrwma6stzpet11i8mzpfbsdeico@h.example"
+name = "lab"
+prefix = "lab/one"
+operations = ["math/*"]
 [transport]
 gro = false
 `), "config.toml")
@@ -82,6 +91,15 @@ gro = false
 	if s.Drain.Value() != 90*time.Second || s.Limits.Config().ConnsPerIP != 7 || s.Limits.Config().HandshakeTimeout != 3*time.Second ||
 		len(s.Roles["dev"]) != 2 || s.TLS.Certificates[0].Key != "certs/a.key" || s.Transport.GRO == nil || *s.Transport.GRO {
 		t.Errorf("got %+v", s)
+	}
+	far, lab := s.Call.Imports[0], s.Call.Imports[1]
+	if want := (call.Import{Prefix: "far", Expose: []call.Exposure{
+		{Operations: "far/a/*", Scope: "call:far/a"}, {Operations: "far/b", Scope: "call:far/a"},
+	}}); far.Name != "far" || !reflect.DeepEqual(far.Config(), want) {
+		t.Errorf("got %+v", far)
+	}
+	if want := (call.Import{Prefix: "lab/one", Operations: []string{"math/*"}}); lab.Name != "lab" || !reflect.DeepEqual(lab.Config(), want) {
+		t.Errorf("got %+v", lab)
 	}
 }
 
@@ -110,6 +128,24 @@ func TestParseFaults(t *testing.T) {
 		{"negative limit", "[limits]\nhandshakes = -1", 0, "handshakes"},
 		{"half a certificate", "[[tls.certificates]]\ncert = \"x\"", 0, "both cert and key"},
 		{"acme nobody can reach", "[acme]\ndomains = [\"a.example\"]", 0, "port 443"},
+		{"import of no node", "[[call.imports]]\nprefix = \"x\"", 1, "node is missing"},
+		{"import of what is no node", "[[call.imports]]\nnode = \"a b\"", 1, "not a node"},
+		{"unnamed import", "[[call.imports]]\nnode = \"h.example:1\"", 1, "name is missing"},
+		{"name of an import", "[[call.imports]]\nnode = \"a\"\nname = \"a/b\"", 1, "lower-case"},
+		{"import named local", "[[call.imports]]\nnode = \"local\"\nprefix = \"x\"", 1, "stands for this node"},
+		{"import named twice", "[[call.imports]]\nnode = \"a\"\n\n[[call.imports]]\nnode = \"a\"\nprefix = \"b\"", 4, `entry 2: the name "a"`},
+		{"import without scope", "[log]\n[[call.imports]]\nnode = \"a\"\nexpose = [{operations = [\"a/*/*\"]}]", 2, "the scope is missing"},
+		{"import with a pattern for a scope", "[[call.imports]]\nnode = \"a\"\nexpose = [{operations = [\"a/*/*\"], scope = \"call:*\"}]", 1, "cannot be required"},
+		{"import that exposes nothing", "[[call.imports]]\nnode = \"a\"\nexpose = [{scope = \"call:x\"}]", 1, "operations is missing"},
+		{"import that exposes names there", "[[call.imports]]\nnode = \"a\"\nexpose = [{operations = [\"math/*\"], scope = \"call:x\"}]", 1, `begin with "a/"`},
+		{"import with a bad pattern", "[[call.imports]]\nnode = \"a\"\noperations = [\"a/**/b\"]", 1, "operations"},
+		{"import of nothing", "[[call.imports]]\nnode = \"a\"\noperations = []", 1, "operations is empty"},
+		{"prefix of discovery", "[[call.imports]]\nnode = \"a\"\nprefix = \"services\"", 1, "reserved"},
+		{"prefix of the node", "[[call.imports]]\nnode = \"a\"\nprefix = \"node/x\"", 1, "this node's own"},
+		{"overlapping prefixes", "[[call.imports]]\nnode = \"a\"\n[[call.imports]]\nnode = \"b\"\nprefix = \"a/b\"", 3, "overlap"},
+		{"imports in one line", `call = {imports = [{node = "a"}, {node = "b", prefix = "a"}]}`, 0, "entry 2"},
+		{"unknown key of an import", "[[call.imports]]\nnode = \"a\"\nscope = \"call:x\"", 3, "unknown key"},
+		{"unknown key of a rule", "[[call.imports]]\nnode = \"a\"\nexpose = [{operation = \"a/x\"}]", 3, "unknown key"},
 		{"not UTF-8", "drain = \"\xff\"", 0, ""},
 		{"NUL", "drain = \"\x00\"", 0, ""},
 	} {
@@ -147,6 +183,7 @@ func TestLoadRefusesWhatIsNoConfiguration(t *testing.T) {
 // which names the file.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(settings.Template))
+	f.Add([]byte("[[call.imports]]\nnode = \"a\"\nexpose = [{operations = [\"a/b\"], scope = \"call:x\"}]\n"))
 	f.Add([]byte("listen = [\":1\"]\n[limits]\nconns_per_ip = 1\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		s, err := settings.Parse(raw, "config.toml")
@@ -164,6 +201,11 @@ func FuzzParse(f *testing.F) {
 		}
 		if err := s.Roles.Validate(); err != nil {
 			t.Error(err)
+		}
+		for _, i := range s.Call.Imports {
+			if err := i.Config().Check(); err != nil || i.Name == "" {
+				t.Errorf("accepted %+v: %v", i, err)
+			}
 		}
 	})
 }

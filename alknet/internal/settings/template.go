@@ -53,6 +53,16 @@ const Template = `# alknet node configuration. Everything here is optional; a ke
 # [http]
 # metrics = false                 # /metrics for holders of the scope http:metrics
 
+# Operations of other nodes, offered here under a prefix. This node calls them with
+# the rights that it has there, so nobody else reaches them until expose names
+# operations and the scope that a caller needs here.
+# [[call.imports]]
+# node = "home"                   # saved by 'alknet node add', or alknet://<node-id>@host:port
+# name = "home"                   # of the peer, for this node; default: the saved name
+# prefix = "home"                 # default: the name
+# operations = ["**"]             # patterns of the names there; default: all but admin/...
+# expose = [{ operations = ["home/math/*"], scope = "call:home/math" }]
+
 # [transport]
 # gro = true                      # joined receive of UDP packets on Linux
 `
