@@ -17,8 +17,9 @@ func BenchmarkEcho(b *testing.B) {
 			reg := new(call.Registry)
 			s := json.RawMessage(`{"type":"object","properties":{"data":{"type":"string"}},"required":["data"],"additionalProperties":false}`)
 			err := reg.Register(call.Operation{
-				Spec:   call.Spec{Name: "bench/echo", Type: call.TypeQuery, Access: call.Access{Public: true}, Input: s, Output: s},
-				Handle: func(_ context.Context, in json.RawMessage) (json.RawMessage, error) { return in, nil },
+				Spec:    call.Spec{Name: "bench/echo", Type: call.TypeQuery, Access: call.Access{Public: true}, Input: s, Output: s},
+				Handle:  func(_ context.Context, in json.RawMessage) (json.RawMessage, error) { return in, nil },
+				Borrows: true,
 			})
 			if err != nil {
 				b.Fatal(err)

@@ -23,6 +23,7 @@ type inbound struct {
 	credit *credit // protected by Client.mu until the window is known
 
 	subscription bool // protected by Client.mu
+	borrows      bool // its frame may be used again; of serve alone
 }
 
 var (
@@ -217,6 +218,9 @@ func (in *inbound) serve(body []byte) {
 		case answer != nil && in.ctx.why() != errAborted:
 			drain = in.stream.out.putLast(in.c.ctx, answer)
 		}
+		if in.borrows && returned {
+			wire.Recycle(body)
+		}
 		in.c.served()
 		in.stream.answered()
 		in.ctx.cancel(errFinished)
@@ -287,6 +291,7 @@ func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
 	if refused != nil {
 		return errorFrame(in.id, refused), nil
 	}
+	in.borrows = e.op.Borrows
 	if e.op.Type == TypeSubscription {
 		return in.stream.c.subscribed(in, r, e, req), nil
 	}

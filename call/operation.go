@@ -47,6 +47,10 @@ type Operation struct {
 	// Stream answers a subscription. An error is its last item. It must
 	// return when ctx ends.
 	Stream func(ctx context.Context, input json.RawMessage) iter.Seq2[json.RawMessage, error]
+	// Borrows says that nothing refers to the input when the handler has
+	// returned but its answer, so that its memory can serve another call.
+	// Query, Mutation and Subscription set it.
+	Borrows bool
 
 	Provenance Provenance // empty means Local
 	// Authority is whom the calls are checked against that the handler
@@ -151,6 +155,7 @@ func Mutation[I, O any](r *Registry, name string, fn func(context.Context, I) (O
 func Subscription[I, O any](r *Registry, name string, fn func(context.Context, I) iter.Seq2[O, error], opts ...Option) error {
 	return registerFunc[I, O](r, name, TypeSubscription, opts, func(op *Operation) {
 		if fn != nil {
+			op.Borrows = true
 			op.Stream = func(ctx context.Context, input json.RawMessage) iter.Seq2[json.RawMessage, error] {
 				return streamOf(ctx, input, fn)
 			}
@@ -163,6 +168,7 @@ func onceFunc[I, O any](fn func(context.Context, I) (O, error)) func(*Operation)
 		if fn == nil {
 			return
 		}
+		op.Borrows = true
 		op.Handle = func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 			in, err := decodeInput[I](input)
 			if err != nil {

@@ -41,9 +41,9 @@ func serveCall(listen string) (string, func(), error) {
 	echo := func(_ context.Context, in json.RawMessage) (json.RawMessage, error) { return in, nil }
 	everybody := call.Access{Public: true}
 	err := errors.Join(
-		reg.Register(call.Operation{Handle: echo, Spec: call.Spec{Name: "bench/echo", Type: call.TypeQuery, Access: everybody,
+		reg.Register(call.Operation{Handle: echo, Borrows: true, Spec: call.Spec{Name: "bench/echo", Type: call.TypeQuery, Access: everybody,
 			Input: json.RawMessage(messageSchema), Output: json.RawMessage(messageSchema)}}),
-		reg.Register(call.Operation{Handle: echo, Spec: call.Spec{Name: "bench/open", Type: call.TypeQuery, Access: everybody}}),
+		reg.Register(call.Operation{Handle: echo, Borrows: true, Spec: call.Spec{Name: "bench/open", Type: call.TypeQuery, Access: everybody}}),
 		call.Query(reg, "bench/typed", func(_ context.Context, in message) (message, error) { return in, nil }, call.Public()),
 		reg.Register(call.Operation{Stream: sendItems, Spec: call.Spec{Name: "bench/items", Type: call.TypeSubscription, Access: everybody,
 			Input: json.RawMessage(orderSchema), Output: json.RawMessage(messageSchema)}}),

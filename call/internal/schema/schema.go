@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/alkdev/alknet/call/internal/jsontok"
 )
@@ -84,15 +85,19 @@ func (s *Schema) Scan(sc *jsontok.Scanner) (invalid, syntax error) {
 	return invalid, v.syntax
 }
 
+var scanners = sync.Pool{New: func() any { return new(jsontok.Scanner) }}
+
 // Validate checks one complete value. The error is an *Error or a
 // *jsontok.SyntaxError.
 func (s *Schema) Validate(b []byte) error {
 	if s == nil {
 		return jsontok.Valid(b)
 	}
-	var sc jsontok.Scanner
+	sc := scanners.Get().(*jsontok.Scanner)
+	defer scanners.Put(sc)
+	defer sc.Reset(nil)
 	sc.Reset(b)
-	invalid, err := s.Scan(&sc)
+	invalid, err := s.Scan(sc)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // MaxFrame is the most bytes that an envelope has on any connection.
@@ -47,7 +48,7 @@ func ReadFrame(r *bufio.Reader, limit uint32) ([]byte, error) {
 		if err != nil {
 			return nil, end(err)
 		}
-		body = append([]byte(nil), body...)
+		body = append(reused(len(body)), body...)
 		r.Discard(int(n))
 		return body, nil
 	}
@@ -71,6 +72,32 @@ func end(err error) error {
 		return io.EOF
 	}
 	return err
+}
+
+// The memory of frames between keepFrom and keepTo bytes is worth keeping.
+const (
+	keepFrom = 2 << 10
+	keepTo   = 64 << 10
+)
+
+var frames sync.Pool // of *[]byte
+
+// Recycle gives the memory of a frame back, to which nothing refers any more.
+func Recycle(body []byte) {
+	if cap(body) >= keepFrom && cap(body) <= keepTo {
+		frames.Put(&body)
+	}
+}
+
+// reused is empty memory for n bytes, or nil.
+func reused(n int) []byte {
+	if n < keepFrom {
+		return nil
+	}
+	if b, ok := frames.Get().(*[]byte); ok && cap(*b) >= n {
+		return (*b)[:0]
+	}
+	return nil
 }
 
 // begin makes room for a prefix, finish fills it in.
