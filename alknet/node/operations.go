@@ -43,7 +43,7 @@ func (n *Node) openCalls(failures *config.Failures) error {
 
 // Calls is the node's server of alknet/call: for connections made here on which
 // the other end may call back (call.WithServer, call.Link), and for calls within
-// the process (call.Server.Local).
+// the process (call.Server.Local). Its Peers hold what config.toml imports.
 func (n *Node) Calls() *call.Server { return n.calls }
 
 // DialCalls is [Node.Dial] for alknet/call, and says who the other end is on
