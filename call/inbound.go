@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,6 +20,7 @@ type inbound struct {
 	c      *Client
 	id     string
 	stream *stream
+	body   []byte // its frame
 	ctx    callContext
 	credit *credit // protected by Client.mu until the window is known
 
@@ -76,7 +78,8 @@ func (c *Client) requested(s *stream, id string, body []byte) error {
 	c.serving++
 	c.mu.Unlock()
 	s.begin()
-	if !c.work(func() { in.serve(body) }) {
+	in.body = body
+	if !c.work(in) {
 		in.leave()
 		s.answered()
 		c.served()
@@ -198,10 +201,10 @@ func (c *Client) quiet(ctx context.Context) bool {
 	}
 }
 
-// serve answers the call.
-func (in *inbound) serve(body []byte) {
+// run answers the call.
+func (in *inbound) run() {
 	var (
-		answer    func([]byte) []byte
+		last      reply
 		malformed error
 		returned  bool
 		drain     bool
@@ -209,26 +212,26 @@ func (in *inbound) serve(body []byte) {
 	defer func() {
 		in.leave()
 		if !returned { // the handler ended the goroutine (runtime.Goexit)
-			answer = errorFrame(in.id, Errorf(CodeInternal, "the handler failed"))
+			last = reply{failure: Errorf(CodeInternal, "the handler failed")}
 		}
 		switch {
 		case malformed != nil:
 			in.c.log("malformed", malformed)
 			in.stream.lose(malformed, core.CodeProtocol)
-		case answer != nil && in.ctx.why() != errAborted:
-			drain = in.stream.out.putLast(in.c.ctx, answer)
+		case !last.none && in.ctx.why() != errAborted:
+			drain = in.stream.out.putLast(in.c.ctx, func(b []byte) []byte { return last.append(b, in.id) })
 		}
 		if in.borrows && returned {
-			wire.Recycle(body)
+			wire.Recycle(in.body)
 		}
 		in.c.served()
 		in.stream.answered()
 		in.ctx.cancel(errFinished)
 		if drain {
-			in.stream.out.drain()
+			in.stream.out.run()
 		}
 	}()
-	answer, malformed = in.run(body)
+	last, malformed = in.answer()
 	returned = true
 }
 
@@ -260,28 +263,48 @@ func (c *Client) flush(limit time.Duration) {
 	}
 }
 
-// run returns the last frame; an error if the request is malformed.
-func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
+// A reply is the last frame of a call.
+type reply struct {
+	failure   *Error
+	completed bool // of a subscription
+	none      bool // nobody waits for one
+	output    json.RawMessage
+}
+
+func (r *reply) append(b []byte, id string) []byte {
+	switch {
+	case r.failure != nil:
+		return wire.AppendError(b, id, r.failure.Code, r.failure.Message, r.failure.Retryable, r.failure.Details)
+	case r.completed:
+		return wire.AppendEvent(b, wire.Completed, id)
+	}
+	return wire.AppendResponse(b, id, r.output)
+}
+
+func failed(e *Error) (reply, error) { return reply{failure: e}, nil }
+
+// answer returns the reply; an error if the request is malformed.
+func (in *inbound) answer() (reply, error) {
 	srv := in.c.server
 	var e *entry
-	req, err := wire.DecodeRequest(body, func(operation string) *schema.Schema {
+	req, err := wire.DecodeRequest(in.body, func(operation string) *schema.Schema {
 		if e = srv.lookup(operation); e == nil {
 			return nil
 		}
 		return e.input
 	})
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	id, err := in.c.identify(&in.ctx, req)
 	if err != nil {
-		return errorFrame(in.id, overloaded("%v", err)), nil
+		return failed(overloaded("%v", err))
 	}
 	if srv.stopping() {
-		return errorFrame(in.id, overloaded("%v", errDraining)), nil
+		return failed(overloaded("%v", errDraining))
 	}
 	if !srv.acquire(id, in.c.limits.InFlightIdentity) {
-		return errorFrame(in.id, overloaded("too many calls in flight for this caller: at most %d", in.c.limits.InFlightIdentity)), nil
+		return failed(overloaded("too many calls in flight for this caller: at most %d", in.c.limits.InFlightIdentity))
 	}
 	defer srv.release(id)
 	r, refused := srv.admit(incoming{
@@ -289,7 +312,7 @@ func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
 		identity: id, forwarded: forwardedFor(req.Forwarded), client: in.c,
 	})
 	if refused != nil {
-		return errorFrame(in.id, refused), nil
+		return failed(refused)
 	}
 	in.borrows = e.op.Borrows
 	if e.op.Type == TypeSubscription {
@@ -297,15 +320,12 @@ func (in *inbound) run(body []byte) (func([]byte) []byte, error) {
 	}
 	in.ctx.limit(in.c.clock() + in.c.limits.Timeout)
 	in.c.watch()
-	output, failed := srv.once(&in.ctx, r, e, orNull(req.Input))
-	if failed != nil {
-		return errorFrame(in.id, failed), nil
-	}
-	return func(b []byte) []byte { return wire.AppendResponse(b, in.id, output) }, nil
+	output, failure := srv.once(&in.ctx, r, e, orNull(req.Input))
+	return reply{failure: failure, output: output}, nil
 }
 
 // subscribed sends what a subscription yields.
-func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request) func([]byte) []byte {
+func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request) reply {
 	var window *credit
 	if req.Window > 0 {
 		window = newCredit(req.Window)
@@ -324,7 +344,7 @@ func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request)
 			if in.ctx.why() == errDraining {
 				failed = overloaded("%v", errDraining)
 			}
-			return errorFrame(in.id, failed)
+			return reply{failure: failed}
 		}
 		size := 0
 		err := window.wait(&in.ctx)
@@ -340,20 +360,20 @@ func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request)
 		}
 		if err != nil {
 			if in.ctx.why() == errDraining {
-				return errorFrame(in.id, overloaded("%v", errDraining))
+				return reply{failure: overloaded("%v", errDraining)}
 			}
 			in.ctx.cancel(errAborted)
-			return nil
+			return reply{none: true}
 		}
 		window.take(size)
 	}
 	switch {
 	case in.ctx.why() == errDraining:
-		return errorFrame(in.id, overloaded("%v", errDraining))
+		return reply{failure: overloaded("%v", errDraining)}
 	case in.ctx.Err() != nil:
-		return nil
+		return reply{none: true}
 	}
-	return func(b []byte) []byte { return wire.AppendEvent(b, wire.Completed, in.id) }
+	return reply{completed: true}
 }
 
 // identify resolves who a request is from. A token that does not resolve makes

@@ -21,10 +21,9 @@ var errFlooded = errors.New("the peer does not read what it asks for")
 // An outlet writes frames to a stream. What comes while a write is under way
 // goes out in one piece with the next.
 type outlet struct {
-	st     core.Stream
-	launch func(func()) bool // runs a task of the connection
-	writer func()            // drain, bound once
-	lost   func(error)       // told of the first error
+	st   core.Stream
+	work func(task) bool // runs a task of the connection
+	lost func(error)     // told of the first error
 
 	mu      sync.Mutex
 	buf     []byte
@@ -59,8 +58,8 @@ func (o *outlet) put(ctx context.Context, frame func([]byte) []byte) error {
 }
 
 // putLast is put for a goroutine that has nothing else to do. If it reports
-// true, nobody writes: the caller has to drain.
-func (o *outlet) putLast(ctx context.Context, frame func([]byte) []byte) (drain bool) {
+// true, nobody writes: the caller has to run it.
+func (o *outlet) putLast(ctx context.Context, frame func([]byte) []byte) (run bool) {
 	o.mu.Lock()
 	if o.writing || o.err != nil || o.ended || len(o.buf) > 0 {
 		o.mu.Unlock()
@@ -92,10 +91,7 @@ func (o *outlet) add(frame func([]byte) []byte) error {
 	}
 	o.buf = frame(o.buf)
 	if !o.writing {
-		if o.writer == nil {
-			o.writer = o.drain
-		}
-		if o.writing = o.launch(o.writer); !o.writing {
+		if o.writing = o.work(o); !o.writing {
 			return errClosed
 		}
 	}
@@ -137,7 +133,7 @@ func (o *outlet) flush(limit time.Duration) bool {
 	}
 }
 
-func (o *outlet) drain() {
+func (o *outlet) run() {
 	// Others who are about to write do so first: one write, and one packet, for
 	// many small frames.
 	runtime.Gosched()

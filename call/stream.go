@@ -38,7 +38,7 @@ type stream struct {
 
 func (c *Client) newStream(st core.Stream, opened bool, own *pending) *stream {
 	s := &stream{c: c, st: st, opened: opened, own: own}
-	s.out = outlet{st: st, launch: c.work, lost: s.unwritten}
+	s.out = outlet{st: st, work: c.work, lost: s.unwritten}
 	return s
 }
 

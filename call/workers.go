@@ -9,40 +9,43 @@ import (
 // other: their stacks have grown already.
 type workers struct {
 	mu     sync.Mutex
-	idle   []chan func() // of capacity 1, the longest idle first
-	least  int           // that were idle since the last trim
+	idle   []chan task // of capacity 1, the longest idle first
+	least  int         // that were idle since the last trim
 	closed bool
 }
 
+// A task is a call to answer or an outlet to drain.
+type task interface{ run() }
+
 // work runs a short task like launch.
-func (c *Client) work(task func()) bool {
-	if c.workers.give(task) {
+func (c *Client) work(t task) bool {
+	if c.workers.give(t) {
 		return true
 	}
-	return c.launch(func() { c.worker(task) })
+	return c.launch(func() { c.worker(t) })
 }
 
-func (c *Client) worker(task func()) {
-	next := make(chan func(), 1)
-	for task != nil {
-		task()
+func (c *Client) worker(t task) {
+	next := make(chan task, 1)
+	for t != nil {
+		t.run()
 		if !c.workers.wait(next) {
 			return
 		}
 		c.watch()
-		task = <-next
+		t = <-next
 	}
 }
 
 // give hands a task to the worker that was idle the shortest.
-func (w *workers) give(task func()) bool {
+func (w *workers) give(t task) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last := len(w.idle) - 1
 	if last < 0 {
 		return false
 	}
-	w.idle[last] <- task
+	w.idle[last] <- t
 	w.idle[last] = nil
 	w.idle = w.idle[:last]
 	w.least = min(w.least, last)
@@ -50,7 +53,7 @@ func (w *workers) give(task func()) bool {
 }
 
 // wait makes a worker idle; nil comes from next when it is to end.
-func (w *workers) wait(next chan func()) bool {
+func (w *workers) wait(next chan task) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
