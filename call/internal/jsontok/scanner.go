@@ -65,6 +65,9 @@ func (s *Scanner) Reset(b []byte) {
 	}
 }
 
+// Nest counts n containers around the input towards [MaxDepth].
+func (s *Scanner) Nest(n int) { s.depth += n }
+
 // Offset is how many bytes have been consumed.
 func (s *Scanner) Offset() int { return s.pos }
 

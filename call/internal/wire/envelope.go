@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/alkdev/alknet/call/internal/jsontok"
@@ -45,34 +44,53 @@ func typeOf(name []byte) Type {
 	return Unknown
 }
 
+// How envelopes begin that this package writes, the most frequent first.
+var heads = [...]struct {
+	begin string
+	t     Type
+}{
+	{`{"type":"call.responded","id":"`, Responded},
+	{`{"type":"call.requested","id":"`, Requested},
+	{`{"type":"call.completed","id":"`, Completed},
+	{`{"type":"call.error","id":"`, Error},
+	{`{"type":"call.aborted","id":"`, Aborted},
+	{`{"type":"call.credit","id":"`, Credit},
+}
+
+const beforePayload = `","payload":`
+
 // Peek reads event and id of an envelope in the form that this package writes,
 // without looking at the rest of it. It reports false for every other form.
 func Peek(body []byte) (t Type, id []byte, ok bool) {
-	rest, ok := bytes.CutPrefix(body, []byte(`{"type":"call.`))
-	if !ok {
-		return Unknown, nil, false
+	t, id, _, ok = peek(body)
+	return t, id, ok
+}
+
+// peek also returns where the payload begins.
+func peek(body []byte) (t Type, id []byte, payload int, ok bool) {
+	var begin string
+	for _, h := range heads {
+		if len(body) > len(h.begin) && string(body[:len(h.begin)]) == h.begin {
+			t, begin = h.t, h.begin
+			break
+		}
 	}
-	start := len(body) - len(rest) - len("call.")
-	i := bytes.IndexByte(rest, '"')
-	if i < 0 || i > 16 {
-		return Unknown, nil, false
+	if t == Unknown {
+		return Unknown, nil, 0, false
 	}
-	if t = typeOf(body[start : start+len("call.")+i]); t == Unknown {
-		return Unknown, nil, false
-	}
-	rest, ok = bytes.CutPrefix(rest[i:], []byte(`","id":"`))
-	if !ok {
-		return Unknown, nil, false
-	}
+	rest := body[len(begin):]
 	for i, c := range rest {
 		switch {
 		case c == '"':
-			return t, rest[:i], bytes.HasPrefix(rest[i:], []byte(`","payload":`))
+			if len(rest)-i <= len(beforePayload) || string(rest[i:i+len(beforePayload)]) != beforePayload {
+				return Unknown, nil, 0, false
+			}
+			return t, rest[:i], len(begin) + i + len(beforePayload), true
 		case c < ' ' || c == '\\' || c >= 0x7f || i == MaxID:
-			return Unknown, nil, false
+			return Unknown, nil, 0, false
 		}
 	}
-	return Unknown, nil, false
+	return Unknown, nil, 0, false
 }
 
 // Decode checks all of an envelope.

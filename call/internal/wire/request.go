@@ -153,6 +153,10 @@ type Answer struct {
 func DecodeAnswer(body []byte) (Answer, error) {
 	sc := scanner(body)
 	defer release(sc)
+	if a, ok := quickAnswer(sc, body); ok {
+		return a, nil
+	}
+	sc.Reset(body)
 	var (
 		a Answer
 		e Envelope
@@ -160,6 +164,29 @@ func DecodeAnswer(body []byte) (Answer, error) {
 	err := e.scan(sc, func() error { return a.scan(sc) })
 	a.Type = e.Type
 	return a, err
+}
+
+const (
+	output      = `{"output":`
+	afterOutput = `}}`
+)
+
+// quickAnswer reads a call.responded in the form that this package writes: all
+// but the output is known by comparison.
+func quickAnswer(sc *jsontok.Scanner, body []byte) (Answer, bool) {
+	t, _, at, ok := peek(body)
+	if !ok || t != Responded || len(body) < at+len(output)+len(afterOutput) ||
+		string(body[at:at+len(output)]) != output || string(body[len(body)-len(afterOutput):]) != afterOutput {
+		return Answer{}, false
+	}
+	value := body[at+len(output) : len(body)-len(afterOutput)]
+	sc.Reset(value)
+	sc.Nest(2) // envelope and payload
+	raw, err := sc.Skip()
+	if err != nil || sc.End() != nil {
+		return Answer{}, false
+	}
+	return Answer{Type: Responded, Output: raw}, true
 }
 
 func (a *Answer) scan(sc *jsontok.Scanner) error {
