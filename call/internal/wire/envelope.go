@@ -35,15 +35,6 @@ type Envelope struct {
 	Payload []byte
 }
 
-func typeOf(name []byte) Type {
-	for t := Requested; t <= Credit; t++ {
-		if string(name) == names[t] {
-			return t
-		}
-	}
-	return Unknown
-}
-
 // How envelopes begin that this package writes, the most frequent first.
 var heads = [...]struct {
 	begin string
