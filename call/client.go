@@ -28,7 +28,8 @@ type Client struct {
 	server   *Server
 	who      *core.AuthContext
 	limits   Limits
-	token    string
+	timeout  time.Duration // of calls from here
+	token    *string       // nil: none
 	accepted bool
 
 	ctx      context.Context // ends with the connection
@@ -47,10 +48,12 @@ type Client struct {
 	made       atomic.Int64 // calls from here, to decide upon probing
 	probing    sync.Once
 	owned      atomic.Int64 // streams that serve one call each
+	held       atomic.Int64 // bytes of frames that have not arrived
+	told       atomic.Int64 // lines in the log
 
 	gate    sync.Mutex // protects gated and the start of goroutines
 	gated   bool
-	opening sync.Mutex    // protects the opening of lane
+	opening chan struct{} // of capacity 1: who opens lane has its place
 	first   chan struct{} // closed when the first stream was accepted
 
 	mu       sync.Mutex
@@ -63,6 +66,7 @@ type Client struct {
 	quieting chan struct{} // closed when serving is 0; nil if nobody waits
 	retiring *time.Timer   // nil if none is due
 	watcher  *time.Timer
+	checker  *time.Timer // of the rights of subscriptions; nil if there are none
 	closing  bool
 	deaf     bool // the only stream has ended: no abort can come
 	err      error
@@ -71,7 +75,7 @@ type Client struct {
 type clientOptions struct {
 	server   *Server
 	who      *core.AuthContext
-	token    string
+	token    *string
 	timeout  time.Duration
 	limits   *Limits
 	accepted bool
@@ -89,11 +93,11 @@ func WithServer(s *Server, who *core.AuthContext) ClientOption {
 // WithToken sends token as auth_token with every call: the other end then
 // decides by the token's rights instead of the connection's.
 func WithToken(token string) ClientOption {
-	return func(o *clientOptions) { o.token = token }
+	return func(o *clientOptions) { o.token = &token }
 }
 
-// WithTimeout replaces the 30 seconds after which a call without a deadline
-// fails. Subscriptions have no timeout.
+// WithTimeout replaces the 30 seconds after which a call from here without a
+// deadline fails. Subscriptions have no timeout.
 func WithTimeout(d time.Duration) ClientOption {
 	return func(o *clientOptions) { o.timeout = d }
 }
@@ -113,7 +117,7 @@ func NewClient(conn core.Connection, opts ...ClientOption) *Client {
 	c := newClient(context.Background(), conn, o)
 	go c.run()
 	if o.server != nil {
-		c.launch(c.probe)
+		c.startProbing()
 	}
 	return c
 }
@@ -131,6 +135,7 @@ func newClient(ctx context.Context, conn core.Connection, o clientOptions) *Clie
 		done:     make(chan struct{}),
 		started:  time.Now(),
 		first:    make(chan struct{}),
+		opening:  make(chan struct{}, 1),
 		idPrefix: strings.ToLower(rand.Text()[:6]) + "-",
 		streams:  map[*stream]struct{}{},
 		pending:  map[string]*pending{},
@@ -139,8 +144,9 @@ func newClient(ctx context.Context, conn core.Connection, o clientOptions) *Clie
 	if o.limits != nil {
 		c.limits = o.limits.withDefaults()
 	}
+	c.timeout = c.limits.Timeout
 	if o.timeout > 0 {
-		c.limits.Timeout = o.timeout
+		c.timeout = o.timeout
 	}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	return c
@@ -157,6 +163,7 @@ func (c *Client) run() error {
 	defer close(c.done)
 	if !c.server.join(c) {
 		c.end(core.CodeShutdown, errDraining)
+		c.wg.Wait()
 		return nil
 	}
 	defer c.server.leave(c)
@@ -245,9 +252,9 @@ func (c *Client) retireIdle() {
 		}
 		slices.SortFunc(idle, func(a, b *stream) int { return cmp.Compare(a.lastUse(), b.lastUse()) })
 		for _, s := range idle[:max(0, len(idle)-maxIdleStreams)] {
-			delete(c.streams, s)
-			s.out.end()
-			s.st.CancelRead(core.CodeNone)
+			if s.retire(now - idleStream) {
+				delete(c.streams, s)
+			}
 		}
 		if young > 0 {
 			c.retireIdle()
@@ -262,6 +269,15 @@ func (c *Client) forget(s *stream) {
 		c.owned.Add(-1)
 	}
 	delete(c.streams, s)
+	if c.lane == s {
+		c.lane = nil
+	}
+}
+
+// noLane lets no further call use a stream that has ended for reading.
+func (c *Client) noLane(s *stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.lane == s {
 		c.lane = nil
 	}
@@ -295,7 +311,9 @@ func (c *Client) abortAll() bool {
 	for _, id := range ids {
 		c.sendAbort(lane, id)
 	}
-	return lane.out.flush(closeGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	return lane.out.flush(ctx)
 }
 
 // Done is closed when the connection has ended and all that ran for it has
@@ -330,10 +348,13 @@ func (c *Client) end(code uint64, err error) {
 	c.pending = map[string]*pending{}
 	streams := c.streams
 	c.streams = map[*stream]struct{}{}
-	c.mu.Unlock()
+	if c.checker != nil {
+		c.checker.Stop()
+	}
 	c.gate.Lock()
 	c.gated = true
 	c.gate.Unlock()
+	c.mu.Unlock()
 	c.workers.close()
 	for _, in := range c.calls() {
 		in.ctx.cancel(err)
@@ -372,8 +393,14 @@ func (c *Client) newID() string {
 	return string(strconv.AppendUint(append(b[:0], c.idPrefix...), c.lastID.Add(1), 36))
 }
 
+// maxLines is how much of the log one connection may fill.
+const maxLines = 8
+
 // log tells of the other end's faults; err may quote what it sent, in part.
 func (c *Client) log(what string, err error) {
+	if c.told.Add(1) > maxLines {
+		return
+	}
 	addr := ""
 	if a := c.conn.RemoteAddr(); a != nil {
 		addr = a.String()

@@ -134,7 +134,7 @@ func (s *Server) items(ctx context.Context, e *entry, input json.RawMessage, yie
 // checked holds an answer against the output schema.
 func (s *Server) checked(e *entry, out json.RawMessage) (json.RawMessage, *Error) {
 	out = orNull(out)
-	if err := e.output.Validate(out); err != nil {
+	if err := e.output.ValidateNested(out, envelopeDepth); err != nil {
 		s.logger().Error("call: answer violates its schema", "operation", e.op.Name, "reason", err)
 		return nil, Errorf(CodeInternal, "the answer violates the operation's schema")
 	}

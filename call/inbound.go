@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -22,10 +23,12 @@ type inbound struct {
 	stream *stream
 	body   []byte // its frame
 	ctx    callContext
-	credit *credit // protected by Client.mu until the window is known
+	credit *credit // nil until the window is known; protected by Client.mu
+	early  int     // credit that came before; protected by Client.mu
 
-	subscription bool // protected by Client.mu
-	borrows      bool // its frame may be used again; of serve alone
+	subscription bool          // protected by Client.mu
+	recheck      func() *Error // of a subscription's rights; protected by Client.mu
+	borrows      bool          // its frame may be used again; of serve alone
 }
 
 var (
@@ -77,7 +80,14 @@ func (c *Client) requested(s *stream, id string, body []byte) error {
 	c.inbound[id] = in
 	c.serving++
 	c.mu.Unlock()
-	s.begin()
+	if err := s.begin(); err != nil {
+		in.leave()
+		c.served()
+		if errors.Is(err, errGone) {
+			return err
+		}
+		return nil // unanswerable, so not begun
+	}
 	in.body = body
 	if !c.work(in) {
 		in.leave()
@@ -119,26 +129,36 @@ func (c *Client) aborted(s *stream, id string, body []byte) error {
 	return c.answered(s, wire.Aborted, id, body)
 }
 
-// isOnly reports whether s was the first stream accepted.
+// isOnly reports whether s may be the connection's only stream.
 func (c *Client) isOnly(s *stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.only == s
+	return c.only == s || c.lane == s
 }
 
 // abortUnheard cancels the subscriptions of a connection whose only stream has
 // ended: no abort can come any more, and nobody may be left.
 func (c *Client) abortUnheard() {
-	if _, err := c.shared(c.ctx); err != nil || !c.single.Load() {
+	if c.shared(c.ctx); !c.single.Load() {
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.deaf = true
+	c.mu.Unlock()
+	c.cancelSubscriptions(errAborted)
+}
+
+func (c *Client) cancelSubscriptions(why error) {
+	c.mu.Lock()
+	var all []*inbound
 	for _, in := range c.inbound {
 		if in.subscription {
-			in.ctx.cancel(errAborted)
+			all = append(all, in)
 		}
+	}
+	c.mu.Unlock()
+	for _, in := range all {
+		in.ctx.cancel(why)
 	}
 }
 
@@ -162,7 +182,9 @@ func (c *Client) credited(id string, bytes int) {
 	in := c.inbound[id]
 	var cr *credit
 	if in != nil {
-		cr = in.credit
+		if cr = in.credit; cr == nil {
+			in.early = min(in.early+bytes, wire.MaxFrame)
+		}
 	}
 	c.mu.Unlock()
 	if cr != nil {
@@ -171,15 +193,7 @@ func (c *Client) credited(id string, bytes int) {
 }
 
 // stopSubscriptions ends the subscriptions of the other end.
-func (c *Client) stopSubscriptions() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, in := range c.inbound {
-		if in.subscription {
-			in.ctx.cancel(errDraining)
-		}
-	}
-}
+func (c *Client) stopSubscriptions() { c.cancelSubscriptions(errDraining) }
 
 // quiet waits until every call of the other end has its answer.
 func (c *Client) quiet(ctx context.Context) bool {
@@ -211,7 +225,10 @@ func (in *inbound) run() {
 	)
 	defer func() {
 		in.leave()
-		if !returned { // the handler ended the goroutine (runtime.Goexit)
+		if !returned { // the handler ended the goroutine (runtime.Goexit), or a wired part panicked
+			if v := recover(); v != nil {
+				in.c.server.logger().Error("call: a part of the server failed", "panic", v, "stack", string(debug.Stack()))
+			}
 			last = reply{failure: Errorf(CodeInternal, "the handler failed")}
 		}
 		switch {
@@ -254,12 +271,12 @@ func (c *Client) served() {
 }
 
 // flush waits until everything is written.
-func (c *Client) flush(limit time.Duration) {
+func (c *Client) flush(ctx context.Context) {
 	c.mu.Lock()
 	streams := slices.Collect(maps.Keys(c.streams))
 	c.mu.Unlock()
 	for _, s := range streams {
-		s.out.flush(limit)
+		s.out.flush(ctx)
 	}
 }
 
@@ -309,11 +326,12 @@ func (in *inbound) answer() (reply, error) {
 	defer srv.release(id)
 	r, refused := srv.admit(incoming{
 		id: in.id, operation: req.Operation, entry: e, input: req.Input, invalid: req.Invalid,
-		identity: id, forwarded: forwardedFor(req.Forwarded), client: in.c,
+		identity: id, client: in.c,
 	})
 	if refused != nil {
 		return failed(refused)
 	}
+	r.ForwardedFor = forwardedFor(req.Forwarded)
 	in.borrows = e.op.Borrows
 	if e.op.Type == TypeSubscription {
 		return in.stream.c.subscribed(in, r, e, req), nil
@@ -321,7 +339,10 @@ func (in *inbound) answer() (reply, error) {
 	in.ctx.limit(in.c.clock() + in.c.limits.Timeout)
 	in.c.watch()
 	output, failure := srv.once(&in.ctx, r, e, orNull(req.Input))
-	return reply{failure: failure, output: output}, nil
+	if failure == nil {
+		failure = fits(CodeInternal, "answer", output, 0)
+	}
+	return reply{failure: tellable(failure), output: output}, nil
 }
 
 // subscribed sends what a subscription yields.
@@ -332,19 +353,28 @@ func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request)
 	}
 	c.mu.Lock()
 	in.subscription, in.credit = true, window
-	if c.deaf {
+	in.recheck = func() *Error { return c.still(e, req) }
+	c.keepChecking()
+	early, deaf := in.early, c.deaf
+	c.mu.Unlock()
+	if deaf {
 		in.ctx.cancel(errAborted)
 	}
-	c.mu.Unlock()
+	if window != nil {
+		window.give(early)
+	}
 	if c.server.stopping() { // and stopSubscriptions came before
 		in.ctx.cancel(errDraining)
 	}
 	for output, failed := range c.server.stream(&in.ctx, r, e, orNull(req.Input)) {
+		if failed == nil {
+			failed = fits(CodeInternal, "answer", output, 0)
+		}
 		if failed != nil {
-			if in.ctx.why() == errDraining {
-				failed = overloaded("%v", errDraining)
+			if failure := in.stopped(); failure != nil {
+				failed = failure
 			}
-			return reply{failure: failed}
+			return reply{failure: tellable(failed)}
 		}
 		size := 0
 		err := window.wait(&in.ctx)
@@ -359,21 +389,76 @@ func (c *Client) subscribed(in *inbound, r *Request, e *entry, req wire.Request)
 			})
 		}
 		if err != nil {
-			if in.ctx.why() == errDraining {
-				return reply{failure: overloaded("%v", errDraining)}
+			if failure := in.stopped(); failure != nil {
+				return reply{failure: failure}
 			}
 			in.ctx.cancel(errAborted)
 			return reply{none: true}
 		}
 		window.take(size)
 	}
-	switch {
-	case in.ctx.why() == errDraining:
-		return reply{failure: overloaded("%v", errDraining)}
-	case in.ctx.Err() != nil:
-		return reply{none: true}
+	if failure := in.stopped(); failure != nil {
+		return reply{failure: failure}
 	}
-	return reply{completed: true}
+	return reply{completed: true, none: in.ctx.Err() != nil}
+}
+
+// stopped is the error of a subscription that was ended from here.
+func (in *inbound) stopped() *Error {
+	switch in.ctx.why() {
+	case errDraining:
+		return overloaded("%v", errDraining)
+	case errWithdrawn:
+		return Errorf(CodeForbidden, "%w", errWithdrawn)
+	}
+	return nil
+}
+
+var errWithdrawn = errors.New("the rights to the subscription were withdrawn")
+
+// checkRights is how often the rights of running subscriptions are looked at.
+const checkRights = 2 * time.Second
+
+// keepChecking sees to it that subscriptions end with their rights. c.mu is held.
+func (c *Client) keepChecking() {
+	if c.checker == nil && !c.closing {
+		c.checker = time.AfterFunc(checkRights, c.checkSubscriptions)
+	}
+}
+
+func (c *Client) checkSubscriptions() {
+	c.mu.Lock()
+	var all []*inbound
+	for _, in := range c.inbound {
+		if in.recheck != nil {
+			all = append(all, in)
+		}
+	}
+	c.checker = nil
+	if len(all) > 0 {
+		c.keepChecking()
+	}
+	c.mu.Unlock()
+	for _, in := range all {
+		if in.recheck() != nil {
+			in.ctx.cancel(errWithdrawn)
+		}
+	}
+}
+
+// still asks again what admit has decided.
+func (c *Client) still(e *entry, req wire.Request) *Error {
+	id := core.Identity{}
+	if ids := c.server.Identities; ids == nil {
+		if !req.HasToken {
+			id = c.who.Who()
+		}
+	} else if req.HasToken {
+		id, _ = ids.ByToken(c.ctx, req.Token)
+	} else if who := c.who.Who(); !who.IsZero() {
+		id, _ = ids.Refresh(c.ctx, who)
+	}
+	return e.gate.allow(c.server.Ownership, id, req.Input)
 }
 
 // identify resolves who a request is from. A token that does not resolve makes
@@ -411,8 +496,11 @@ func (c *Client) identify(ctx context.Context, req wire.Request) (core.Identity,
 	return id, nil
 }
 
+// maxForwarded is the largest claim looked at, in bytes.
+const maxForwarded = 4 << 10
+
 func forwardedFor(raw []byte) *ForwardedFor {
-	if raw == nil {
+	if raw == nil || len(raw) > maxForwarded {
 		return nil
 	}
 	f, err := decode[ForwardedFor](raw)

@@ -28,6 +28,15 @@ type Limits struct {
 	SubscriptionBytes int
 }
 
+// holdLimit is how many bytes of frames that are not complete the other end may
+// have on all streams together; strangers half of what others may.
+func (c *Client) holdLimit() int64 {
+	if c.who.Who().IsZero() {
+		return int64(c.limits.FrameBytes)
+	}
+	return 2 * int64(c.limits.FrameBytes)
+}
+
 func (l Limits) withDefaults() Limits {
 	if l.FrameBytes <= 0 || l.FrameBytes > wire.MaxFrame {
 		l.FrameBytes = wire.MaxFrame

@@ -49,7 +49,7 @@ type Operation struct {
 	Stream func(ctx context.Context, input json.RawMessage) iter.Seq2[json.RawMessage, error]
 	// Borrows says that nothing refers to the input when the handler has
 	// returned but its answer, so that its memory can serve another call.
-	// Query, Mutation and Subscription set it.
+	// Query, Mutation and Subscription set it where they decode the input.
 	Borrows bool
 
 	Provenance Provenance // empty means Local
@@ -155,7 +155,7 @@ func Mutation[I, O any](r *Registry, name string, fn func(context.Context, I) (O
 func Subscription[I, O any](r *Registry, name string, fn func(context.Context, I) iter.Seq2[O, error], opts ...Option) error {
 	return registerFunc[I, O](r, name, TypeSubscription, opts, func(op *Operation) {
 		if fn != nil {
-			op.Borrows = true
+			op.Borrows = copies[I]()
 			op.Stream = func(ctx context.Context, input json.RawMessage) iter.Seq2[json.RawMessage, error] {
 				return streamOf(ctx, input, fn)
 			}
@@ -168,7 +168,7 @@ func onceFunc[I, O any](fn func(context.Context, I) (O, error)) func(*Operation)
 		if fn == nil {
 			return
 		}
-		op.Borrows = true
+		op.Borrows = copies[I]()
 		op.Handle = func(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 			in, err := decodeInput[I](input)
 			if err != nil {
@@ -201,6 +201,10 @@ func streamOf[I, O any](ctx context.Context, input json.RawMessage, fn func(cont
 		}
 	}
 }
+
+// copies reports that decoding an input leaves nothing of its bytes in the Go
+// value: a json.RawMessage is the bytes.
+func copies[I any]() bool { return reflect.TypeFor[I]() != reflect.TypeFor[json.RawMessage]() }
 
 func registerFunc[I, O any](r *Registry, name string, typ Type, opts []Option, handler func(*Operation)) error {
 	op := Operation{Spec: Spec{Name: name, Type: typ}}

@@ -60,12 +60,23 @@ func ContextWithToken(ctx context.Context, token string) context.Context {
 	return context.WithValue(ctx, tokenKey{}, token)
 }
 
-func (c *Client) tokenFor(ctx context.Context) string {
-	if t, ok := ctx.Value(tokenKey{}).(string); ok {
-		return t
+// tokenFor never lets an empty token stand for none: the rights would be those
+// of the connection.
+func (c *Client) tokenFor(ctx context.Context) (string, *Error) {
+	token, ok := ctx.Value(tokenKey{}).(string)
+	if !ok {
+		if c.token == nil {
+			return "", nil
+		}
+		token = *c.token
 	}
-	return c.token
+	if token == "" || len(token) > maxToken {
+		return "", Errorf(CodeForbidden, "the token for the call is empty, or longer than %d bytes", maxToken)
+	}
+	return token, nil
 }
+
+const maxToken = 4096
 
 type forwardedKey struct{}
 
@@ -90,7 +101,7 @@ func forwardedBy(ctx context.Context) []byte {
 func (c *Client) Call(ctx context.Context, operation string, input json.RawMessage) (json.RawMessage, error) {
 	p := &pending{id: c.newID(), answer: make(chan answer, 1)}
 	if _, ok := ctx.Deadline(); !ok {
-		p.deadline = c.clock() + c.limits.Timeout
+		p.deadline = c.clock() + c.timeout
 	}
 	if c.made.Add(1) >= probeAfter {
 		c.startProbing()
@@ -146,8 +157,12 @@ func (c *Client) send(ctx context.Context, p *pending, operation string, input j
 	if ctx.Err() != nil {
 		return ended(ctx)
 	}
-	if len(input)+len(operation)+4096 > wire.MaxFrame {
-		return Errorf(CodeInvalidInput, "an input of %d bytes is more than a frame holds", len(input))
+	token, refused := c.tokenFor(ctx)
+	if refused != nil {
+		return refused
+	}
+	if failure := sendable(CodeInvalidInput, "input", input, len(operation)); failure != nil {
+		return failure
 	}
 	s, own, err := c.pick(ctx, p, alone)
 	if err != nil {
@@ -162,16 +177,26 @@ func (c *Client) send(ctx context.Context, p *pending, operation string, input j
 	p.stream = s
 	c.pending[p.id] = p
 	c.mu.Unlock()
+	if !s.readable() {
+		c.abandon(p)
+		return c.unsent(ctx, errNoAnswer)
+	}
 	c.watch()
 	window := 0
 	if p.queue != nil && !own {
 		window = c.limits.window()
 		p.queue.share(window)
 	}
-	token, forwarded := c.tokenFor(ctx), forwardedBy(ctx)
-	err = s.out.put(ctx, func(b []byte) []byte {
+	forwarded := forwardedBy(ctx)
+	frame := func(b []byte) []byte {
 		return wire.AppendRequest(b, p.id, operation, input, token, forwarded, window)
-	})
+	}
+	if err = s.out.try(frame); errors.Is(err, errFull) {
+		limited, cancel := c.limited(ctx)
+		defer cancel()
+		ctx = limited
+		err = s.out.put(ctx, frame)
+	}
 	if err != nil {
 		c.abandon(p)
 		return c.unsent(ctx, err)
@@ -179,9 +204,20 @@ func (c *Client) send(ctx context.Context, p *pending, operation string, input j
 	return nil
 }
 
+// limited bounds what a call waits for before it is sent.
+func (c *Client) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.timeout)
+}
+
 func (c *Client) unsent(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ended(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		return Errorf(CodeTimeout, "request timed out after %v", c.timeout)
 	}
 	if err := c.Err(); err != nil {
 		return closedError(err)
@@ -200,7 +236,9 @@ func (c *Client) pick(ctx context.Context, p *pending, alone bool) (*stream, boo
 	if c.single.Load() || concurrent && (!alone || c.owned.Load() >= maxOwned) {
 		return lane, false, nil
 	}
-	st, err := c.conn.OpenStream(ctx)
+	limited, cancel := c.limited(ctx)
+	defer cancel()
+	st, err := c.conn.OpenStream(limited)
 	if errors.Is(err, core.ErrStreamUnavailable) {
 		c.single.Store(true)
 		return lane, false, nil
@@ -226,8 +264,16 @@ func (c *Client) shared(ctx context.Context) (*stream, error) {
 	if lane != nil {
 		return lane, nil
 	}
-	c.opening.Lock()
-	defer c.opening.Unlock()
+	ctx, cancel := c.limited(ctx)
+	defer cancel()
+	select {
+	case c.opening <- struct{}{}:
+		defer func() { <-c.opening }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.ctx.Done():
+		return nil, errClosed
+	}
 	c.mu.Lock()
 	lane = c.lane
 	c.mu.Unlock()
@@ -254,10 +300,10 @@ func (c *Client) shared(ctx context.Context) (*stream, error) {
 
 // onlyStream is the stream of a connection that opens none from here.
 func (c *Client) onlyStream(ctx context.Context) (*stream, error) {
+	c.single.Store(true)
 	if !c.accepted {
 		return nil, errClosed // it was opened, and has ended
 	}
-	c.single.Store(true)
 	select {
 	case <-c.first:
 	case <-ctx.Done():
@@ -266,9 +312,15 @@ func (c *Client) onlyStream(ctx context.Context) (*stream, error) {
 		return nil, errClosed
 	}
 	c.mu.Lock()
+	only := c.only
+	c.mu.Unlock()
+	if !only.readable() {
+		return nil, errNoAnswer
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lane = c.only
-	return c.only, nil
+	c.lane = only
+	return only, nil
 }
 
 // startProbing asks the other end, once, whether calls may share a stream.
@@ -281,7 +333,7 @@ func (c *Client) startProbing() {
 
 func (c *Client) probe() {
 	p := &pending{id: c.newID(), answer: make(chan answer, 1)}
-	ctx, cancel := context.WithTimeout(c.ctx, c.limits.Timeout)
+	ctx, cancel := context.WithTimeout(c.ctx, c.timeout)
 	defer cancel()
 	if c.send(ctx, p, "services/list", json.RawMessage(`{"limit":1}`), false) != nil {
 		return
@@ -315,15 +367,16 @@ func (c *Client) malformed(p *pending, err error) *Error {
 	return Errorf(CodeInternal, "malformed answer: %w", err)
 }
 
-// abandon forgets a call and aborts it on the other end.
-func (c *Client) abandon(p *pending) {
+// abandon forgets a call and aborts it on the other end; it reports false if
+// the call has ended.
+func (c *Client) abandon(p *pending) bool {
 	c.mu.Lock()
 	_, there := c.pending[p.id]
 	delete(c.pending, p.id)
 	s, lane := p.stream, c.lane
 	c.mu.Unlock()
 	if !there {
-		return
+		return false
 	}
 	if lane != nil {
 		c.sendAbort(lane, p.id)
@@ -331,6 +384,7 @@ func (c *Client) abandon(p *pending) {
 	if s.own == p {
 		s.lose(errClosed, core.CodeNone)
 	}
+	return true
 }
 
 // sendAbort uses the shared stream, which carries no requests as long as the
@@ -366,6 +420,10 @@ func (c *Client) answered(s *stream, t wire.Type, id string, body []byte) error 
 		delete(c.pending, id)
 	}
 	lane := c.lane
+	var on *stream
+	if p != nil {
+		on = p.stream
+	}
 	c.mu.Unlock()
 	if p == nil {
 		// An operation that was called and is a subscription goes on.
@@ -375,14 +433,16 @@ func (c *Client) answered(s *stream, t wire.Type, id string, body []byte) error 
 		return nil
 	}
 	if p.queue == nil {
-		p.answer <- answer{body: body}
+		select {
+		case p.answer <- answer{body: body}:
+		default: // it has failed already
+		}
 	} else if !p.queue.add(body, t != wire.Responded, s.own == p) {
 		c.abandon(p)
 		p.queue.fail(errSlow())
 	}
-	if s.own == p && (p.queue == nil || t != wire.Responded) {
-		s.out.end()
-		s.st.SetReadDeadline(time.Now().Add(afterAnswer))
+	if on.own == p && (p.queue == nil || t != wire.Responded) {
+		on.release()
 	}
 	return nil
 }
@@ -401,7 +461,7 @@ func (c *Client) Subscribe(ctx context.Context, operation string, input json.Raw
 			yield(nil, err)
 			return
 		}
-		defer c.abandon(p) // unless it has ended
+		defer func() { c.abandon(p) }() // unless it has ended
 		defer close(p.queue.stopped)
 		for {
 			body, credit, err := p.queue.next(ctx)
@@ -512,6 +572,9 @@ func (q *queue) fail(err *Error) {
 // came before a failure is returned before it.
 func (q *queue) next(ctx context.Context) (body []byte, credit int, err error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, 0, ended(ctx)
+		}
 		q.mu.Lock()
 		if len(q.items) > 0 {
 			body = q.items[0]

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/alkdev/alknet/core"
 )
@@ -33,6 +32,18 @@ type outlet struct {
 	err     error
 	room    chan struct{} // closed when there is room; nil if nobody waits
 	idle    chan struct{} // closed when all is written; nil if nobody waits
+}
+
+var errFull = errors.New("no room")
+
+// try is put for one who does not want to wait: without room it returns errFull.
+func (o *outlet) try(frame func([]byte) []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil && len(o.buf) >= outletRoom {
+		return errFull
+	}
+	return o.add(frame)
 }
 
 // put appends a frame, once there is room.
@@ -112,7 +123,7 @@ func (o *outlet) end() {
 }
 
 // flush waits until everything is written, and reports whether it is.
-func (o *outlet) flush(limit time.Duration) bool {
+func (o *outlet) flush(ctx context.Context) bool {
 	o.mu.Lock()
 	if !o.writing {
 		defer o.mu.Unlock()
@@ -123,14 +134,14 @@ func (o *outlet) flush(limit time.Duration) bool {
 	}
 	idle := o.idle
 	o.mu.Unlock()
-	late := time.NewTimer(limit)
-	defer late.Stop()
 	select {
 	case <-idle:
-		return true
-	case <-late.C:
+	case <-ctx.Done():
 		return false
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err == nil
 }
 
 func (o *outlet) run() {

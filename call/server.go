@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/alkdev/alknet/core"
+	"github.com/alkdev/alknet/core/auth"
 	"github.com/alkdev/alknet/core/config"
 )
 
@@ -39,7 +40,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	clients  map[*Client]struct{}
-	inFlight map[string]int // by identity
+	inFlight map[caller]int
 	draining bool
 }
 
@@ -79,8 +80,8 @@ func drain(ctx context.Context, clients []*Client, accepted bool) {
 		}
 		wg.Go(func() {
 			if c.quiet(ctx) {
-				c.flush(drainGrace)
 				grace, cancel := context.WithTimeout(ctx, drainGrace)
+				c.flush(grace)
 				core.Linger(grace, c.conn)
 				cancel()
 			}
@@ -119,25 +120,33 @@ func (s *Server) leave(c *Client) {
 	delete(s.clients, c)
 }
 
+// A caller is an identity: peers, tokens and operations have names of their own.
+type caller struct {
+	kind auth.Kind
+	name string
+}
+
 // acquire counts a call of an identity, and reports false above the limit.
 func (s *Server) acquire(id core.Identity, limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.inFlight[id.Name] >= limit {
+	who := caller{id.Kind, id.Name}
+	if s.inFlight[who] >= limit {
 		return false
 	}
 	if s.inFlight == nil {
-		s.inFlight = map[string]int{}
+		s.inFlight = map[caller]int{}
 	}
-	s.inFlight[id.Name]++
+	s.inFlight[who]++
 	return true
 }
 
 func (s *Server) release(id core.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.inFlight[id.Name]--; s.inFlight[id.Name] == 0 {
-		delete(s.inFlight, id.Name)
+	who := caller{id.Kind, id.Name}
+	if s.inFlight[who]--; s.inFlight[who] == 0 {
+		delete(s.inFlight, who)
 	}
 }
 

@@ -32,7 +32,10 @@ type stream struct {
 	mu      sync.Mutex
 	live    int  // calls of the other end that are not answered
 	readEnd bool // the other end sends no more
+	ownDone bool // own has its answer
+	ending  bool // nothing further is begun, since no answer could be sent
 	gone    bool
+	held    int           // bytes of the frame that is being read; of read alone
 	used    time.Duration // on the connection's clock, when live became 0; 0 if it never did
 }
 
@@ -49,7 +52,8 @@ func (s *stream) read() {
 		if frames >= busyAfter && r.Size() < busyReadBuffer && r.Buffered() == 0 {
 			r = bufio.NewReaderSize(s.st, busyReadBuffer)
 		}
-		body, err := wire.ReadFrame(r, uint32(s.c.limits.FrameBytes))
+		body, err := wire.ReadFrame(r, uint32(s.c.limits.FrameBytes), s.hold)
+		s.unhold()
 		if err == nil {
 			err = s.c.receive(s, body)
 		}
@@ -57,6 +61,11 @@ func (s *stream) read() {
 		case err == nil:
 		case errors.Is(err, io.EOF):
 			s.readEnded()
+			return
+		case errors.Is(err, errGone):
+			return
+		case errors.Is(err, errHoard):
+			s.lose(err, core.CodeLimit)
 			return
 		case errors.Is(err, errFlooded):
 			s.c.end(core.CodeLimit, err)
@@ -84,17 +93,83 @@ type malformedError struct{ err error }
 func (e *malformedError) Error() string { return fmt.Sprintf("malformed frame: %v", e.err) }
 func (e *malformedError) Unwrap() error { return e.err }
 
-// begin counts a call of the other end; answered ends it.
-func (s *stream) begin() {
+var (
+	errGone  = errors.New("the stream is lost")
+	errEnded = errors.New("the stream is ended")
+	errHoard = errors.New("too many bytes of frames that are not complete")
+)
+
+// hold counts what a frame that has not arrived takes.
+func (s *stream) hold(bytes int) error {
+	if s.c.held.Add(int64(bytes)) > s.c.holdLimit() {
+		s.c.held.Add(-int64(bytes))
+		return errHoard
+	}
+	s.held += bytes
+	return nil
+}
+
+func (s *stream) unhold() {
+	if s.held > 0 {
+		s.c.held.Add(-int64(s.held))
+		s.held = 0
+	}
+}
+
+// begin counts a call of the other end, unless it could not be answered here;
+// answered ends it.
+func (s *stream) begin() error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.gone:
+		return errGone
+	case s.ending:
+		return errEnded
+	}
 	s.live++
+	return nil
+}
+
+// release ends a stream whose one call has its answer, once nothing of the
+// other end's runs on it.
+func (s *stream) release() {
+	s.mu.Lock()
+	s.ownDone = true
+	done := s.live == 0 && !s.ending
+	s.ending = s.ending || done
 	s.mu.Unlock()
+	s.st.SetReadDeadline(time.Now().Add(afterAnswer))
+	if done {
+		s.out.end()
+	}
+}
+
+// retire ends a stream that has been idle since then.
+func (s *stream) retire(then time.Duration) bool {
+	s.mu.Lock()
+	idle := s.isIdle(then)
+	s.ending = s.ending || idle
+	s.mu.Unlock()
+	if idle {
+		s.out.end()
+		s.st.CancelRead(core.CodeNone)
+	}
+	return idle
+}
+
+// readable reports whether answers can still come on the stream.
+func (s *stream) readable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.readEnd && !s.gone
 }
 
 func (s *stream) answered() {
 	s.mu.Lock()
 	s.live--
-	done := s.live == 0 && s.readEnd
+	done := s.live == 0 && (s.readEnd || s.ownDone)
+	s.ending = s.ending || done
 	if s.live == 0 {
 		s.used = s.c.clock()
 	}
@@ -108,13 +183,16 @@ func (s *stream) readEnded() {
 	s.mu.Lock()
 	s.readEnd = true
 	done := s.live == 0
+	s.ending = s.ending || done
 	s.mu.Unlock()
+	only := s.c.isOnly(s)
+	s.c.noLane(s)
 	s.c.unanswered(s, errNoAnswer)
 	if done {
 		s.finish()
 		return
 	}
-	if s.c.isOnly(s) {
+	if only {
 		s.c.launch(s.c.abortUnheard)
 	}
 }
@@ -137,6 +215,10 @@ func (s *stream) finish() {
 func (s *stream) idleBefore(then time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.isIdle(then)
+}
+
+func (s *stream) isIdle(then time.Duration) bool {
 	return s.live == 0 && !s.readEnd && s.used > 0 && s.used < then
 }
 

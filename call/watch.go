@@ -7,7 +7,7 @@ import "time"
 const watchPeriod = 250 * time.Millisecond
 
 func (c *Client) watchEvery() time.Duration {
-	return max(time.Millisecond, min(watchPeriod, c.limits.Timeout/8))
+	return max(time.Millisecond, min(watchPeriod, c.limits.Timeout/8, c.timeout/8))
 }
 
 // watch sees to deadlines and idle workers as long as there are any: one timer
@@ -61,8 +61,9 @@ func (c *Client) look() {
 	}
 	c.mu.Unlock()
 	for _, p := range late {
-		c.abandon(p)
-		p.fail(Errorf(CodeTimeout, "request timed out after %v", c.limits.Timeout))
+		if c.abandon(p) {
+			p.fail(Errorf(CodeTimeout, "request timed out after %v", c.timeout))
+		}
 	}
 	for _, in := range running {
 		in.ctx.expire(now)

@@ -189,11 +189,15 @@ var scanners = sync.Pool{New: func() any { return new(Scanner) }}
 
 // Valid reports why b is not exactly one value with optional white space
 // around it; the error is a *SyntaxError.
-func Valid(b []byte) error {
+func Valid(b []byte) error { return ValidNested(b, 0) }
+
+// ValidNested is [Valid] for a value that will stand inside of n containers.
+func ValidNested(b []byte, n int) error {
 	s := scanners.Get().(*Scanner)
 	defer scanners.Put(s)
 	defer s.Reset(nil)
 	s.Reset(b)
+	s.Nest(n)
 	if err := s.skip(); err != nil {
 		return err
 	}

@@ -89,14 +89,18 @@ var scanners = sync.Pool{New: func() any { return new(jsontok.Scanner) }}
 
 // Validate checks one complete value. The error is an *Error or a
 // *jsontok.SyntaxError.
-func (s *Schema) Validate(b []byte) error {
+func (s *Schema) Validate(b []byte) error { return s.ValidateNested(b, 0) }
+
+// ValidateNested is Validate for a value that will stand inside of n containers.
+func (s *Schema) ValidateNested(b []byte, n int) error {
 	if s == nil {
-		return jsontok.Valid(b)
+		return jsontok.ValidNested(b, n)
 	}
 	sc := scanners.Get().(*jsontok.Scanner)
 	defer scanners.Put(sc)
 	defer sc.Reset(nil)
 	sc.Reset(b)
+	sc.Nest(n)
 	invalid, err := s.Scan(sc)
 	if err != nil {
 		return err

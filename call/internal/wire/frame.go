@@ -33,7 +33,10 @@ func (e *FrameError) Error() string {
 // ReadFrame returns the next envelope, in memory that nothing else refers to.
 // The memory grows with what has arrived. At the end of the stream it returns
 // io.EOF, also in the middle of a frame.
-func ReadFrame(r *bufio.Reader, limit uint32) ([]byte, error) {
+//
+// hold, if not nil, is asked before more than what has arrived and firstRead is
+// allocated for a frame, with the number of bytes more, and may refuse.
+func ReadFrame(r *bufio.Reader, limit uint32, hold func(bytes int) error) ([]byte, error) {
 	head, err := r.Peek(prefix)
 	if err != nil {
 		return nil, end(err)
@@ -61,7 +64,13 @@ func ReadFrame(r *bufio.Reader, limit uint32) ([]byte, error) {
 		if have += uint32(m); have == n {
 			return body, nil
 		}
-		grown := make([]byte, min(n, 2*have))
+		size := min(n, 2*have)
+		if hold != nil {
+			if err := hold(int(size) - len(body)); err != nil {
+				return nil, err
+			}
+		}
+		grown := make([]byte, size)
 		copy(grown, body)
 		body = grown
 	}
@@ -85,6 +94,7 @@ var frames sync.Pool // of *[]byte
 // Recycle gives the memory of a frame back, to which nothing refers any more.
 func Recycle(body []byte) {
 	if cap(body) >= keepFrom && cap(body) <= keepTo {
+		clear(body)
 		frames.Put(&body)
 	}
 }

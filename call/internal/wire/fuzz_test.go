@@ -30,7 +30,7 @@ func FuzzFrames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bufio.NewReaderSize(bytes.NewReader(data), 64)
 		for {
-			body, err := wire.ReadFrame(r, wire.MaxFrame)
+			body, err := wire.ReadFrame(r, wire.MaxFrame, nil)
 			if err != nil {
 				return
 			}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,9 +105,7 @@ func (r *Request) scan(sc *jsontok.Scanner, schemaOf func(string) *schema.Schema
 			if err != nil {
 				return err
 			}
-			if n, err := strconv.ParseUint(string(raw), 10, 31); err == nil {
-				r.Window = int(n)
-			}
+			r.Window = amount(raw)
 		case name.Is("forwarded_for"):
 			if r.Forwarded, err = sc.Skip(); err != nil {
 				return err
@@ -227,6 +226,15 @@ func (a *Answer) scan(sc *jsontok.Scanner) error {
 	}
 }
 
+// amount reads a number of bytes, at most MaxFrame; what is none is 0.
+func amount(raw []byte) int {
+	n, err := strconv.ParseUint(string(raw), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0
+	}
+	return int(min(n, MaxFrame))
+}
+
 // DecodeCredit is the number of bytes in the payload of a call.credit; 0 if
 // there is none.
 func DecodeCredit(payload []byte) int {
@@ -243,11 +251,7 @@ func DecodeCredit(payload []byte) int {
 			return 0
 		}
 		if name.Is("bytes") {
-			n, perr := strconv.ParseUint(string(raw), 10, 31)
-			if perr != nil {
-				return 0
-			}
-			return int(n)
+			return amount(raw)
 		}
 	}
 	return 0

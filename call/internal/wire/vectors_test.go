@@ -56,7 +56,7 @@ func TestVectors(t *testing.T) {
 			}
 			r := bufio.NewReader(bytes.NewReader(data))
 			for i, want := range v.Want {
-				body, err := wire.ReadFrame(r, wire.MaxFrame)
+				body, err := wire.ReadFrame(r, wire.MaxFrame, nil)
 				if err != nil {
 					t.Fatalf("frame %d: %v", i, err)
 				}
@@ -96,7 +96,7 @@ func TestVectors(t *testing.T) {
 // classOf is how the vectors name the outcome of reading one frame more.
 func classOf(r *bufio.Reader) string {
 	_, empty := r.Peek(1)
-	body, err := wire.ReadFrame(r, wire.MaxFrame)
+	body, err := wire.ReadFrame(r, wire.MaxFrame, nil)
 	var length *wire.FrameError
 	switch {
 	case errors.As(err, &length):
