@@ -217,11 +217,14 @@ func (i *importer) list(ctx context.Context) ([]listed, error) {
 		Next       string            `json:"next"`
 	}
 	var chosen []listed
-	seen := map[string]bool{}
+	seen, offered := map[string]bool{}, 0
 	for after := ""; ; {
 		p, err := Call[answer](ctx, i.client, listName, question{listPage, after})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", listName, err)
+		}
+		if offered += len(p.Operations); offered > maxListed {
+			return nil, fmt.Errorf("the peer offers more than %d operations", maxListed)
 		}
 		for _, raw := range p.Operations {
 			l, err := decode[listed](raw)
@@ -233,9 +236,7 @@ func (i *importer) list(ctx context.Context) ([]listed, error) {
 			if seen[l.Name] {
 				return nil, &CollisionError{Name: l.Name}
 			}
-			if seen[l.Name] = true; len(seen) > maxListed {
-				return nil, fmt.Errorf("the peer offers more than %d operations", maxListed)
-			}
+			seen[l.Name] = true
 			if err := checkName(l.Name); err != nil {
 				i.refuse(l.Name, err)
 				continue
@@ -249,6 +250,8 @@ func (i *importer) list(ctx context.Context) ([]listed, error) {
 			return nil, fmt.Errorf("more than %d operations: choose fewer", maxImported)
 		case p.Next == "":
 			return chosen, nil
+		case len(p.Operations) == 0:
+			return nil, fmt.Errorf("%s: the page after %q is empty and leads on", listName, clip(after, maxName))
 		case p.Next <= after:
 			return nil, fmt.Errorf("%s: the page after %q leads back to %q", listName, clip(after, maxName), clip(p.Next, maxName))
 		}

@@ -247,7 +247,18 @@ func TestImportsThatFailAsAWhole(t *testing.T) {
 			}
 			return listing("far/a")
 		}, `twice`},
-		"a page that leads back": {func(map[string]any) string { return next(listing(), "far/a") }, "leads back"},
+		"a page that leads back": {func(in map[string]any) string {
+			if in["after"] == nil {
+				return next(listing("far/a"), "far/b")
+			}
+			return next(listing("far/c"), "far/a")
+		}, "leads back"},
+		"an empty page that leads on": {func(map[string]any) string {
+			return next(listing(), fmt.Sprintf("far/o%09d", page.Add(1)))
+		}, "is empty and leads on"},
+		"entries that are none, without end": {func(map[string]any) string {
+			return next(`{"operations":[`+strings.Repeat("7,", 9999)+`7]}`, fmt.Sprintf("far/o%09d", page.Add(1)))
+		}, "offers more than 65536 operations"},
 		"pages without end": {func(map[string]any) string {
 			n := page.Add(1)
 			var all []string
