@@ -22,16 +22,19 @@ import (
 //	go link.Run(ctx)
 //
 // While the peer cannot be reached, calls fail at once with a retryable
-// INTERNAL that says why; [Link.Ready] waits. Calls in flight fail when the
+// INTERNAL; [Link.Ready] waits. Calls in flight fail in the same way when the
 // connection is lost. They may have taken effect, and are never repeated. The
-// reason can name addresses: a handler that returns the error tells its caller.
+// message does not say why, since a handler that returns the error tells its
+// caller, and reasons name addresses: [Link.Err] has them, and errors.Unwrap.
 //
 // The fields are frozen by Run. The methods may be called at any time.
 type Link struct {
 	// Name is the peer's in Peers and in messages.
 	Name string
 	// Dial connects, and says who the far end is on this node; nil is nobody.
-	// It has a minute and returns when its context ends.
+	// It has a minute and returns when its context ends. The log has the reason
+	// for a failure without addresses: what the method Reason() string of an
+	// error in the chain returns, or a few words.
 	Dial func(context.Context) (core.Connection, *core.AuthContext, error)
 	// Server is what the far end may call, and holds the Peers that get the
 	// imports. Nil offers nothing; an Import needs it.
@@ -266,11 +269,12 @@ func (l *Link) down(err error, refused bool, delay time.Duration) {
 	if refused {
 		text = "call: link refused: trying again will not mend it"
 	}
-	if l.told == err.Error() {
+	why := reason(err)
+	if l.told == why {
 		level = slog.LevelDebug
 	}
-	l.told = err.Error()
-	l.logger().Log(context.Background(), level, text, "peer", l.Name, "err", err, "retry_in", delay.Round(time.Second/10))
+	l.told = why
+	l.logger().Log(context.Background(), level, text, "peer", l.Name, "reason", why, "retry_in", delay.Round(time.Second/10))
 }
 
 func (l *Link) logger() *slog.Logger {
@@ -281,7 +285,7 @@ func (l *Link) logger() *slog.Logger {
 }
 
 // Ready waits until the link is up and its imports are there. It fails when ctx
-// ends, with its error and what has been in the way, and when Run has returned.
+// ends, with its error and that of a call, and when Run has returned.
 func (l *Link) Ready(ctx context.Context) error {
 	for {
 		l.mu.Lock()
@@ -323,7 +327,11 @@ func (l *Link) notConnected() *Error {
 	if err == nil {
 		err = errNotReady
 	}
-	return overloaded("not connected to %s: %w", l.Name, err)
+	message := "not connected to " + l.Name
+	if err == errNotTried || err == errNotReady || err == errStopped {
+		message += ": " + err.Error()
+	}
+	return &Error{Code: CodeInternal, Message: message, Retryable: true, err: err}
 }
 
 func (l *Link) current() *Client {
@@ -335,7 +343,8 @@ func (l *Link) current() *Client {
 // Call implements [Caller].
 func (l *Link) Call(ctx context.Context, operation string, input json.RawMessage) (json.RawMessage, error) {
 	if c := l.current(); c != nil {
-		return c.Call(ctx, operation, input)
+		out, err := c.Call(ctx, operation, input)
+		return out, fromBehind(ctx, l.Name, err)
 	}
 	return nil, l.notConnected()
 }
@@ -348,7 +357,7 @@ func (l *Link) Subscribe(ctx context.Context, operation string, input json.RawMe
 			yield(nil, l.notConnected())
 			return
 		}
-		c.Subscribe(ctx, operation, input)(yield)
+		itemsFrom(ctx, l.Name, c.Subscribe(ctx, operation, input))(yield)
 	}
 }
 
