@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -60,6 +61,10 @@ func (s *stream) read() {
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
+			s.readEnded()
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded): // of release
+			s.st.CancelRead(core.CodeNone)
 			s.readEnded()
 			return
 		case errors.Is(err, errGone):
