@@ -50,18 +50,26 @@ type watchers struct {
 	all map[*watcher]struct{}
 }
 
-// A watcher has a queue that is closed when there was no room for an event.
-type watcher struct{ events chan endpoint.Event }
+// A watcher has a queue of its own, protected by watchers.mu.
+type watcher struct {
+	events []endpoint.Event
+	lagged bool
+	more   chan struct{} // capacity 1
+}
 
 func (w *watchers) publish(e endpoint.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for one := range w.all {
-		select {
-		case one.events <- e:
-		default:
+		if len(one.events) < watchQueue {
+			one.events = append(one.events, e)
+		} else {
 			delete(w.all, one)
-			close(one.events)
+			one.lagged = true
+		}
+		select {
+		case one.more <- struct{}{}:
+		default:
 		}
 	}
 }
@@ -69,12 +77,25 @@ func (w *watchers) publish(e endpoint.Event) {
 func (w *watchers) add() *watcher {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	one := &watcher{make(chan endpoint.Event, watchQueue)}
+	one := &watcher{more: make(chan struct{}, 1)}
 	if w.all == nil {
 		w.all = map[*watcher]struct{}{}
 	}
 	w.all[one] = struct{}{}
 	return one
+}
+
+// next is the oldest event that waits, if there is one; lagged says that there
+// will be no more.
+func (w *watchers) next(one *watcher) (e endpoint.Event, ok, lagged bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(one.events) == 0 {
+		one.events = nil
+		return e, false, one.lagged
+	}
+	e, one.events = one.events[0], one.events[1:]
+	return e, true, false
 }
 
 func (w *watchers) remove(one *watcher) {
@@ -91,18 +112,21 @@ func (w *watchers) watch(ctx context.Context, _ struct{}) iter.Seq2[watchedEvent
 		if !yield(watchedEvent{Time: time.Now().UTC(), Event: "watching"}, nil) {
 			return
 		}
-		for {
-			select {
-			case e, more := <-one.events:
-				if !more {
-					yield(watchedEvent{}, call.Errorf(codeLagged, "more than %d events waited: what came after them is lost; watch again", watchQueue))
-					return
-				}
+		for ctx.Err() == nil {
+			e, ok, lagged := w.next(one)
+			switch {
+			case lagged:
+				yield(watchedEvent{}, call.Errorf(codeLagged, "more than %d events waited: what came after them is lost; watch again", watchQueue))
+				return
+			case ok:
 				if !yield(watched(e), nil) {
 					return
 				}
+				continue
+			}
+			select {
+			case <-one.more:
 			case <-ctx.Done():
-				return
 			}
 		}
 	}

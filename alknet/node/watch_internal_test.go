@@ -61,6 +61,27 @@ func TestWatcherLags(t *testing.T) {
 	})
 }
 
+// Memory is taken by events, not by who watches.
+func TestWatcherThatHasNothingToTellHoldsNothing(t *testing.T) {
+	var w watchers
+	one := w.add()
+	for range 3 {
+		w.publish(endpoint.Event{})
+	}
+	if got := cap(one.events); got > 16 {
+		t.Errorf("there is room for %d events", got)
+	}
+	for range 3 {
+		if _, ok, _ := w.next(one); !ok {
+			t.Error("an event is missing")
+		}
+	}
+	if _, ok, lagged := w.next(one); ok || lagged || one.events != nil {
+		t.Errorf("%v %v, and room for %d events", ok, lagged, cap(one.events))
+	}
+	w.remove(one)
+}
+
 func TestWatcherLeaves(t *testing.T) {
 	var w watchers
 	for range w.watch(t.Context(), struct{}{}) {
