@@ -34,7 +34,7 @@ func (n *Node) identity() (admin.Identity, error) {
 	return id, nil
 }
 
-func (n *Node) status() admin.Status {
+func (n *Node) status(owner bool) admin.Status {
 	d := n.store.Dynamic()
 	s := admin.Status{
 		NodeID:      n.ID().String(),
@@ -46,7 +46,7 @@ func (n *Node) status() admin.Status {
 		Peers:       len(d.Peers),
 		Tokens:      len(d.Tokens),
 		Connections: []admin.Connection{},
-		Links:       n.linkStates(),
+		Links:       n.linkStates(owner),
 	}
 	for _, c := range n.endpoint.Connections() {
 		s.Connections = append(s.Connections, admin.Connection{

@@ -69,14 +69,20 @@ func (c *callable) imports(t *testing.T, config, far string) lines {
 
 func links(t *testing.T, n *callable) []admin.Link {
 	t.Helper()
+	return linksFor(t, n.Calls().Local(auth.Owner(n.ID().Key())))
+}
+
+// linksFor are the links as a caller sees them.
+func linksFor(t *testing.T, c call.Caller) []admin.Link {
+	t.Helper()
 	type answer struct {
 		Links []admin.Link `json:"links"`
 	}
-	a, err := call.Call[answer](t.Context(), n.Calls().Local(auth.Owner(n.ID().Key())), "node/peers", nil)
+	a, err := call.Call[answer](t.Context(), c, "node/peers", nil)
 	check(t, err)
-	s, err := call.Call[answer](t.Context(), n.Calls().Local(auth.Owner(n.ID().Key())), "node/status", nil)
+	s, err := call.Call[answer](t.Context(), c, "node/status", nil)
 	check(t, err)
-	if len(s.Links) != len(a.Links) {
+	if !slices.Equal(s.Links, a.Links) {
 		t.Errorf("node/peers has %+v, node/status %+v", a.Links, s.Links)
 	}
 	return a.Links
@@ -196,18 +202,25 @@ func TestImportsComeBack(t *testing.T) {
 func TestImportsOfNodesThatAreNotThere(t *testing.T) {
 	far, other := prepare(t), prepare(t)
 	far.start(t, "far", peerbook.Book{})
-	for _, test := range []struct{ name, saved, logged, shown string }{
-		{"not saved", "", "call: link down", `"far": no such node: save it with 'alknet node add far NODE'`},
-		{"another key", fmt.Sprintf("alknet://%s@%s", other.keys.NodeID(), far.Addrs()[0]), "call: link refused", far.ID().String()},
-		{"no key", far.Addrs()[0], "call: link refused", far.ID().String()},
+	nobodyThere := fmt.Sprintf("alknet://%s@127.0.0.1:1", other.keys.NodeID())
+	for _, test := range []struct{ name, saved, logged, reason, shown string }{
+		{"not saved", "", "call: link down", "not saved", `"far": no such node: save it with 'alknet node add far NODE'`},
+		{"another key", fmt.Sprintf("alknet://%s@%s", other.keys.NodeID(), far.Addrs()[0]), "call: link refused", "another key", far.ID().String()},
+		{"no key", far.Addrs()[0], "call: link refused", "its key is not known here", far.ID().String()},
+		{"no answer", nobodyThere, "call: link down", "no answer", "127.0.0.1:1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := prepare(t)
+			n, watcher := prepare(t), prepare(t)
 			log := n.imports(t, importing, test.saved)
-			n.start(t, "middle", peerbook.Book{})
+			n.start(t, "middle", peerbook.Book{Peers: []auth.Peer{watcher.peer("watcher", "call:node/*")}})
+			watcher.start(t, "watcher", peerbook.Book{})
 			line := log.await(t, "call: link (down|refused)")
-			if !strings.Contains(line, test.logged) || !strings.Contains(line, "level=WARN") || !strings.Contains(line, "peer=far") {
+			if !strings.Contains(line, test.logged) || !strings.Contains(line, "level=WARN") || !strings.Contains(line, "peer=far") ||
+				!strings.Contains(line, test.reason) || strings.Contains(line, "127.0.0.1") {
 				t.Errorf("logged %s", line)
+			}
+			if got := linksFor(t, watcher.open(t, n, dial.OnlyQUIC)); !slices.Equal(got, []admin.Link{{Name: "far", Prefix: "far", Error: test.reason}}) {
+				t.Errorf("others see %+v", got)
 			}
 			if got := links(t, n); len(got) != 1 || got[0].Connected || !strings.Contains(got[0].Error, test.shown) {
 				t.Errorf("links: %+v", got)

@@ -63,9 +63,9 @@ func (n *Node) DialCalls(ctx context.Context, node string) (core.Connection, *co
 // register adds the node's own operations.
 func (n *Node) register(r *call.Registry) error {
 	return errors.Join(
-		call.Query(r, admin.StatusName, func(context.Context, struct{}) (admin.Status, error) { return n.status(), nil },
+		call.Query(r, admin.StatusName, func(ctx context.Context, _ struct{}) (admin.Status, error) { return n.status(asksOwner(ctx)), nil },
 			call.Describe("Says what runs here: version, addresses, protocols, and the connections being served.")),
-		call.Query(r, "node/peers", func(context.Context, struct{}) (peersAnswer, error) { return n.peers(), nil },
+		call.Query(r, "node/peers", func(ctx context.Context, _ struct{}) (peersAnswer, error) { return n.peers(asksOwner(ctx)), nil },
 			call.Describe("Lists the owner's peers, what each may do, and who of them is connected; and the nodes whose operations are imported.")),
 		call.Mutation(r, admin.ReloadName, func(context.Context, struct{}) (admin.ReloadResult, error) {
 			names, err := n.Reload()
@@ -95,7 +95,7 @@ type listedPeer struct {
 	Connections int       `json:"connections" jsonschema:"of its, being served"`
 }
 
-func (n *Node) peers() peersAnswer {
+func (n *Node) peers(owner bool) peersAnswer {
 	online := map[string]int{}
 	for _, c := range n.endpoint.Connections() {
 		if c.Kind == auth.KindPeer {
@@ -103,7 +103,7 @@ func (n *Node) peers() peersAnswer {
 		}
 	}
 	d := n.store.Dynamic()
-	answer := peersAnswer{make([]listedPeer, len(d.Peers)), n.linkStates()}
+	answer := peersAnswer{make([]listedPeer, len(d.Peers)), n.linkStates(owner)}
 	for i, p := range d.Peers {
 		answer.Peers[i] = listedPeer{
 			Name: p.Name, Keys: len(p.Keys), Expires: p.Expires, Scopes: []string{}, Connections: online[p.Name],

@@ -24,7 +24,7 @@ func (n *Node) notify(s State) bool {
 func (n *Node) Alive(ctx context.Context) error {
 	looked := make(chan struct{})
 	look := func() {
-		n.status()
+		n.status(false)
 		close(looked)
 	}
 	select {

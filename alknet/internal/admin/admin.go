@@ -43,7 +43,7 @@ type Link struct {
 	Name      string `json:"name" jsonschema:"of the other node, on this one"`
 	Prefix    string `json:"prefix" jsonschema:"what its operations' names begin with here"`
 	Connected bool   `json:"connected"`
-	Error     string `json:"error,omitempty" jsonschema:"why its operations are not there"`
+	Error     string `json:"error,omitempty" jsonschema:"why its operations are not there; addresses only for the owner"`
 }
 
 // Identity is what 'alknet id' shows, and the certificate with which the
