@@ -18,12 +18,19 @@ import (
 // to Server.Connected:
 //
 //	server.Connected = func(ctx context.Context, c *call.Client) {
+//		if c.Identity().Kind != auth.KindPeer {
+//			return
+//		}
 //		ops, err := c.Import(ctx, call.Import{Prefix: "workers"})
 //		if err == nil {
 //			_, err = server.Peers.Add(c.Identity().Name, c, ops)
 //		}
 //		...
 //	}
+//
+// Names are those of links and of peers, one space for both: keep it to
+// identities of one kind, since a token and a peer of the same name are
+// different callers, and the later Add would replace the earlier.
 //
 // Handlers reach it through their [Env], under an authority, and other nodes
 // what rules expose, under a scope. [Peers.Peer] and [Peers.Any] are for the
