@@ -54,8 +54,8 @@ func respond(st core.Stream, id, output string) {
 
 const concurrentList = `{"operations":[],"protocol":{"concurrent":true}}`
 
-// awaiting registers test/wait, which tells that it has begun and waits.
-func awaiting(t *testing.T, reg *call.Registry, release <-chan struct{}) <-chan struct{} {
+// holdsOn registers test/wait, which tells that it has begun and waits.
+func holdsOn(t *testing.T, reg *call.Registry, release <-chan struct{}) <-chan struct{} {
 	begun := make(chan struct{}, 16)
 	must(t, call.Query(reg, "test/wait", func(ctx context.Context, _ struct{}) (int, error) {
 		begun <- struct{}{}
@@ -185,7 +185,7 @@ func TestAnAnswerTooDeepIsTheCallsOwnFailure(t *testing.T) {
 	overEach(t, func(t *testing.T, h *harness) {
 		reg := new(call.Registry)
 		release := make(chan struct{})
-		begun := awaiting(t, reg, release)
+		begun := holdsOn(t, reg, release)
 		must(t, call.Query(reg, "math/add", add),
 			call.Query(reg, "test/deep", func(_ context.Context, n int) (json.RawMessage, error) { return deep(n), nil }),
 			call.Query(reg, "test/large", func(_ context.Context, n int) (json.RawMessage, error) {
@@ -217,7 +217,7 @@ func TestAnInputTooDeepIsTheCallsOwnFailure(t *testing.T) {
 	overEach(t, func(t *testing.T, h *harness) {
 		reg := new(call.Registry)
 		release := make(chan struct{})
-		begun := awaiting(t, reg, release)
+		begun := holdsOn(t, reg, release)
 		must(t, call.Query(reg, "test/any", func(context.Context, json.RawMessage) (int, error) { return 1, nil }))
 		c := h.connect(&call.Server{Registry: reg}, everything)
 		front := &call.Server{Registry: new(call.Registry), Peers: new(call.Peers)}
@@ -276,7 +276,7 @@ func TestAStreamWhoseAnswersHaveEndedTakesNoFurtherCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := new(call.Registry)
 		release := make(chan struct{})
-		begun := awaiting(t, reg, release)
+		begun := holdsOn(t, reg, release)
 		c, far := serving(t, transports["many streams"], reg)
 		lane := make(chan core.Stream, 1)
 		byHand(t, far, func(st core.Stream, id, operation string) {
@@ -343,7 +343,7 @@ func TestTheTimeoutOfAClientIsOfItsOwnCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := new(call.Registry)
 		release := make(chan struct{})
-		begun := awaiting(t, reg, release)
+		begun := holdsOn(t, reg, release)
 		_, far := serving(t, transports["many streams"], reg, call.WithTimeout(time.Second))
 		st, err := far.OpenStream(t.Context())
 		must(t, err)
