@@ -402,7 +402,7 @@ func (c *Client) log(what string, err error) {
 		return
 	}
 	addr := ""
-	if a := c.conn.RemoteAddr(); a != nil {
+	if a := c.conn.RemoteAddr(); a != nil && c.accepted { // a destination is nobody's business
 		addr = a.String()
 	}
 	c.server.logger().Warn("call: "+what, "remote_addr", addr, "err", err)
