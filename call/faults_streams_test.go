@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -202,6 +203,58 @@ func TestASubscriptionEndsWithItsRights(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A pausing provider has each look at a running subscription's rights wait.
+type pausing struct {
+	fading
+	first       atomic.Bool
+	looking, on chan struct{}
+}
+
+func (p *pausing) Refresh(_ context.Context, id core.Identity) (core.Identity, error) {
+	if p.first.Swap(true) {
+		p.looking <- struct{}{}
+		<-p.on
+	}
+	return id, nil
+}
+
+// asked notes what it is asked for.
+type asked struct{ resources []string }
+
+func (a *asked) Owns(_ core.Identity, _, id, _ string) bool {
+	a.resources = append(a.resources, id)
+	return true
+}
+
+func (a *asked) OwnsAny(core.Identity, string) bool { return a.Owns(core.Identity{}, "", "any", "") }
+
+// The memory of an input serves other calls afterwards.
+func TestARightIsNotAskedForByTheInputOfAnEndedSubscription(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type input struct {
+			ID  string `json:"id"`
+			Pad string `json:"pad"`
+		}
+		var sub silentSub
+		reg, rights, owners := new(call.Registry), &pausing{looking: make(chan struct{}), on: make(chan struct{})}, new(asked)
+		must(t, call.Subscription(reg, "job/watch", func(ctx context.Context, _ input) iter.Seq2[int, error] {
+			return sub.serve(ctx, struct{}{})
+		}, call.Owns("job", "watch", "$.id")))
+		st := visit(t, &call.Server{Registry: reg, Identities: rights, Ownership: owners}, transports["one stream"], everything...).open()
+		send(t, st, request("1", "job/watch", fmt.Sprintf(`{"pad":%q,"id":"mine"}`, strings.Repeat("x", 3000))))
+		<-rights.looking
+		send(t, st, rawFrame(`{"type":"call.aborted","id":"1","payload":{}}`))
+		synctest.Wait()
+		close(rights.on)
+		synctest.Wait()
+		for _, resource := range owners.resources {
+			if resource != "mine" {
+				t.Errorf("asked for %q", owners.resources)
+			}
+		}
+	})
 }
 
 func TestADiallerAbortsSubscriptionsWhenTheOnlyStreamHasEnded(t *testing.T) {
