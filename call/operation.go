@@ -202,9 +202,9 @@ func streamOf[I, O any](ctx context.Context, input json.RawMessage, fn func(cont
 	}
 }
 
-// copies reports that decoding an input leaves nothing of its bytes in the Go
-// value: a json.RawMessage is the bytes.
-func copies[I any]() bool { return reflect.TypeFor[I]() != reflect.TypeFor[json.RawMessage]() }
+// copies reports that decoding leaves nothing of the bytes in the Go value: a
+// json.RawMessage is the bytes.
+func copies[T any]() bool { return reflect.TypeFor[T]() != reflect.TypeFor[json.RawMessage]() }
 
 func registerFunc[I, O any](r *Registry, name string, typ Type, opts []Option, handler func(*Operation)) error {
 	op := Operation{Spec: Spec{Name: name, Type: typ}}

@@ -97,6 +97,25 @@ func forwardedBy(ctx context.Context) []byte {
 
 // Call implements [Caller].
 func (c *Client) Call(ctx context.Context, operation string, input json.RawMessage) (json.RawMessage, error) {
+	output, _, err := c.call(ctx, operation, input)
+	return output, err
+}
+
+// Lend is Call for who needs the answer for a moment: use gets it and keeps
+// nothing of it, since its memory then serves other calls. An error of use is
+// returned as it is.
+func (c *Client) Lend(ctx context.Context, operation string, input json.RawMessage, use func(output json.RawMessage) error) error {
+	output, frame, err := c.call(ctx, operation, input)
+	if err != nil {
+		return err
+	}
+	err = use(output)
+	wire.Recycle(frame)
+	return err
+}
+
+// call also returns the frame that the answer stands in.
+func (c *Client) call(ctx context.Context, operation string, input json.RawMessage) (output json.RawMessage, frame []byte, err error) {
 	p := &pending{id: c.newID(), answer: make(chan answer, 1)}
 	if _, ok := ctx.Deadline(); !ok {
 		p.deadline = c.clock() + c.timeout
@@ -105,14 +124,15 @@ func (c *Client) Call(ctx context.Context, operation string, input json.RawMessa
 		c.startProbing()
 	}
 	if err := c.send(ctx, p, operation, input, len(input) > laneInput); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	select {
 	case a := <-p.answer:
-		return c.output(p, a)
+		output, err = c.output(p, a)
+		return output, a.body, err
 	case <-ctx.Done():
 		c.abandon(p)
-		return nil, ended(ctx)
+		return nil, nil, ended(ctx)
 	}
 }
 

@@ -13,6 +13,17 @@ import (
 
 // Subscribe implements [Caller].
 func (c *Client) Subscribe(ctx context.Context, operation string, input json.RawMessage) iter.Seq2[json.RawMessage, error] {
+	return c.subscribe(ctx, operation, input, func([]byte) {})
+}
+
+// LendEach is Subscribe for who needs each answer until the next one only: its
+// memory then serves others.
+func (c *Client) LendEach(ctx context.Context, operation string, input json.RawMessage) iter.Seq2[json.RawMessage, error] {
+	return c.subscribe(ctx, operation, input, wire.Recycle)
+}
+
+// subscribe passes the frame of each answer to taken, once that is consumed.
+func (c *Client) subscribe(ctx context.Context, operation string, input json.RawMessage, taken func(frame []byte)) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		p := &pending{id: c.newID(), queue: newQueue(c.limits.SubscriptionBytes)}
 		if err := c.send(ctx, p, operation, input, true); err != nil {
@@ -39,6 +50,7 @@ func (c *Client) Subscribe(ctx context.Context, operation string, input json.Raw
 				if !yield(orNull(ans.Output), nil) {
 					return
 				}
+				taken(body)
 			case ans.Type == wire.Error:
 				yield(nil, remoteError(ans))
 				return

@@ -23,14 +23,27 @@ func Call[O any](ctx context.Context, c Caller, operation string, input any) (O,
 	if err != nil {
 		return out, Errorf(CodeInvalidInput, "encode input of %s: %w", operation, err)
 	}
+	read := func(answer stdjson.RawMessage) (err error) {
+		if out, err = decode[O](answer); err != nil {
+			return Errorf(CodeInternal, "decode answer of %s: %w", operation, err)
+		}
+		return nil
+	}
+	if client, ok := c.(*Client); ok && copies[O]() {
+		return out, asErrorOrNil(client.Lend(ctx, operation, raw, read))
+	}
 	answer, err := c.Call(ctx, operation, raw)
-	if err != nil {
-		return out, asError(err)
+	if err == nil {
+		err = read(answer)
 	}
-	if out, err = decode[O](answer); err != nil {
-		return out, Errorf(CodeInternal, "decode answer of %s: %w", operation, err)
+	return out, asErrorOrNil(err)
+}
+
+func asErrorOrNil(err error) error {
+	if err == nil {
+		return nil
 	}
-	return out, nil
+	return asError(err)
 }
 
 // Subscribe is [Call] for a subscription. An error is yielded last, with the
@@ -43,7 +56,11 @@ func Subscribe[O any](ctx context.Context, c Caller, operation string, input any
 			yield(zero, Errorf(CodeInvalidInput, "encode input of %s: %w", operation, err))
 			return
 		}
-		for answer, err := range c.Subscribe(ctx, operation, raw) {
+		answers := c.Subscribe(ctx, operation, raw)
+		if client, ok := c.(*Client); ok && copies[O]() {
+			answers = client.LendEach(ctx, operation, raw)
+		}
+		for answer, err := range answers {
 			if err != nil {
 				yield(zero, asError(err))
 				return

@@ -426,8 +426,9 @@ func TestRefusals(t *testing.T) {
 // TestAuthorityForgotTheAccount restarts pebble, which keeps nothing.
 func TestAuthorityForgotTheAccount(t *testing.T) {
 	n := startNode(t)
-	listen, management := freeAddress(t), freeAddress(t)
-	p := startPebble(t, pebbleConfig{listen: listen, management: management, tlsPort: n.port, httpPort: 1})
+	// A resolver started between the two could get the authority's port.
+	listen, management, dns := freeAddress(t), freeAddress(t), startDNS(t)
+	p := startPebble(t, pebbleConfig{listen: listen, management: management, dns: dns, tlsPort: n.port, httpPort: 1})
 	c := acme.Config{Domains: []string{"node.example"}, Folder: t.TempDir(), Directory: p.directory, Roots: p.roots}
 	_, attempts, stop := run(t, n, c)
 	if s := next(t, attempts); s.LastError != nil {
@@ -436,7 +437,7 @@ func TestAuthorityForgotTheAccount(t *testing.T) {
 	stop()
 	p.stop()
 
-	p = startPebble(t, pebbleConfig{listen: listen, management: management, tlsPort: n.port, httpPort: 1})
+	p = startPebble(t, pebbleConfig{listen: listen, management: management, dns: dns, tlsPort: n.port, httpPort: 1})
 	c.Roots, c.Domains, c.Email = p.roots, []string{"second.example"}, "owner@node.example"
 	_, attempts, _ = run(t, n, c)
 	if s := next(t, attempts); s.LastError != nil {

@@ -87,6 +87,7 @@ func pebbleProgram(t *testing.T) string {
 // pebbleConfig says where pebble listens and where it looks for the node.
 type pebbleConfig struct {
 	listen, management string // free ports if empty
+	dns                string // resolver; one of its own if empty
 	httpPort, tlsPort  int
 	extra              map[string]any
 }
@@ -126,7 +127,10 @@ func startPebble(t *testing.T, c pebbleConfig) *pebble {
 	if err := os.WriteFile(path, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(program, "-config", path, "-dnsserver", startDNS(t))
+	if c.dns == "" {
+		c.dns = startDNS(t)
+	}
+	p.cmd = exec.Command(program, "-config", path, "-dnsserver", c.dns)
 	p.cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20", "PEBBLE_AUTHZREUSE=0")
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {

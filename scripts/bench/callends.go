@@ -82,11 +82,9 @@ func rawEcho(operation string) func(*call.Client) func(string) error {
 	return func(c *call.Client) func(string) error {
 		return func(data string) error {
 			in := quoted(data)
-			out, err := c.Call(context.Background(), operation, in)
-			if err != nil {
-				return err
-			}
-			return sameLength(len(out), len(in))
+			return c.Lend(context.Background(), operation, in, func(out json.RawMessage) error {
+				return sameLength(len(out), len(in))
+			})
 		}
 	}
 }
@@ -123,7 +121,7 @@ func callClient(conn core.Connection, echo func(*call.Client) func(string) error
 
 func takeItems(c *call.Client, n, size int) error {
 	got := 0
-	for item, err := range c.Subscribe(context.Background(), "bench/items", fmt.Appendf(nil, `{"items":%d,"size":%d}`, n, size)) {
+	for item, err := range c.LendEach(context.Background(), "bench/items", fmt.Appendf(nil, `{"items":%d,"size":%d}`, n, size)) {
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func end(err error) error {
 
 // The memory of frames between keepFrom and keepTo bytes is worth keeping.
 const (
-	keepFrom = 2 << 10
+	keepFrom = 512
 	keepTo   = 64 << 10
 )
 
